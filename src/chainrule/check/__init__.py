@@ -1,0 +1,1 @@
+"""Gradient and layer checks: every backward pass is held against numbers it did not compute."""

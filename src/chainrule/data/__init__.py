@@ -1,0 +1,1 @@
+"""Data sets, splits and mini-batches; one file per source format."""

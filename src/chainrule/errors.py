@@ -1,0 +1,105 @@
+"""The errors a user can meet, each naming the argument, what was expected, and what came.
+
+Every public entry point answers bad input with one of these rather than with a traceback from inside NumPy.
+All derive from `ChainruleError`; those about a value also derive from `ValueError`, those about a kind of object
+from `TypeError`, so that code written against the standard exceptions keeps working.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+
+class ChainruleError(Exception):
+    """The root of every error raised on purpose by this package."""
+
+
+class ConfigError(ChainruleError, ValueError):
+    """An option, a name or a recipe entry is wrong."""
+
+
+class ShapeError(ChainruleError, ValueError):
+    """An array has the wrong shape or rank."""
+
+
+class DTypeError(ChainruleError, TypeError):
+    """An argument has the wrong type, or an array the wrong dtype."""
+
+
+class DataError(ChainruleError, ValueError):
+    """Data (a file, a label, a value) is damaged or out of range."""
+
+
+class CheckpointError(ChainruleError, ValueError):
+    """A checkpoint is missing, damaged, or belongs to another network."""
+
+
+class DivergenceError(ChainruleError, ArithmeticError):
+    """A loss, activation or gradient became NaN or infinite; raised before any parameter is changed.
+
+    Attributes: `step` (the 1-based training step), `layer` (index and name, or "loss"), `tensor` (its name).
+    """
+
+    def __init__(self, step: int, layer: str, tensor: str, value: float) -> None:
+        super().__init__(
+            f"training diverged at step {step}: {tensor} of {layer} holds {value}. "
+            "No parameter was changed by this step. Try a smaller learning rate, gradient clipping, or scaled inputs."
+        )
+        self.step, self.layer, self.tensor, self.value = step, layer, tensor, value
+
+
+def describe(value: Any) -> str:
+    """What came, in a few words: `array of shape (2, 3) and dtype float32`, `str 'abc'`."""
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if shape is not None and dtype is not None:
+        return f"an array of shape {tuple(shape)} and dtype {dtype}"
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
+
+
+def unknown(kind: str, name: object, known: Iterable[str]) -> ConfigError:
+    """The error for a name that is not in a closed list, with the nearest known one suggested.
+
+    >>> print(unknown("layer", "Afine", ["Affine", "ReLU"]))
+    unknown layer 'Afine'; did you mean 'Affine'? known: Affine, ReLU
+    """
+    names = sorted(known)
+    lowered = {n.lower(): n for n in names}
+    near = difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.5)
+    hint = f"; did you mean {lowered[near[0]]!r}?" if near else ";"
+    return ConfigError(f"unknown {kind} {name!r}{hint} known: {', '.join(names)}")
+
+
+def require_number(
+    owner: str,
+    argument: str,
+    value: Any,
+    *,
+    integer: bool = False,
+    low: float | None = None,
+    high: float | None = None,
+    open_low: bool = False,
+    open_high: bool = False,
+) -> None:
+    """Raise unless `value` is a finite number inside the interval from `low` to `high`.
+
+    `open_low` and `open_high` leave the end point itself out.
+    """
+    kinds: tuple[type, ...] = (int,) if integer else (int, float)
+    scalar: Any = value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
+    noun = "an integer" if integer else "a number"
+    if isinstance(scalar, bool) or not isinstance(scalar, kinds):
+        raise DTypeError(f"{owner}: {argument} must be {noun}, got {describe(value)}")
+    bounds = []
+    if low is not None:
+        bounds.append(f"{'>' if open_low else '>='} {low:g}")
+    if high is not None:
+        bounds.append(f"{'<' if open_high else '<='} {high:g}")
+    fits = scalar == scalar and abs(scalar) != float("inf")
+    fits = fits and (low is None or (scalar > low if open_low else scalar >= low))
+    fits = fits and (high is None or (scalar < high if open_high else scalar <= high))
+    if not fits:
+        limits = f" {' and '.join(bounds)}" if bounds else " that is finite"
+        raise ConfigError(f"{owner}: {argument} must be {noun}{limits}, got {value!r}")

@@ -1,0 +1,174 @@
+"""Initialisers: the distribution a parameter starts from.
+
+An initialiser is called with the shape of the tensor and a NumPy generator (or NumPy's legacy `RandomState`, where
+historical draws are wanted) and returns float64 numbers; the network casts them to its dtype.
+Fan-in and fan-out are D and M for an affine W (D, M), and C·HH·WW and F·HH·WW for a convolution W (F, C, HH, WW).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from chainrule.arrays import Array, Shape
+from chainrule.errors import ConfigError, require_number
+
+
+def fans(shape: Shape) -> tuple[int, int]:
+    """Fan-in and fan-out of a weight tensor.
+
+    >>> fans((784, 100)), fans((32, 3, 7, 7))
+    ((784, 100), (147, 1568))
+    """
+    if len(shape) == 0:
+        return 1, 1
+    if len(shape) == 1:
+        return shape[0], shape[0]
+    if len(shape) == 2:
+        return shape[0], shape[1]
+    window = math.prod(shape[2:])
+    return shape[1] * window, shape[0] * window
+
+
+class Initializer:
+    """Base of the initialisers: `init(shape, rng)` returns a float64 array of that shape."""
+
+    def __call__(self, shape: Shape, rng: np.random.Generator) -> Array:
+        """Draw a tensor of `shape` from `rng`."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Zeros(Initializer):
+    """All zeros."""
+
+    def __call__(self, shape: Shape, rng: np.random.Generator) -> Array:
+        """Draw a tensor of `shape` (`rng` is not used)."""
+        return np.zeros(shape)
+
+
+@dataclass(frozen=True)
+class Ones(Initializer):
+    """All ones."""
+
+    def __call__(self, shape: Shape, rng: np.random.Generator) -> Array:
+        """Draw a tensor of `shape` (`rng` is not used)."""
+        return np.ones(shape)
+
+
+@dataclass(frozen=True)
+class Constant(Initializer):
+    """Every entry equal to `value`."""
+
+    value: float
+
+    def __post_init__(self) -> None:
+        require_number("Constant", "value", self.value)
+
+    def __call__(self, shape: Shape, rng: np.random.Generator) -> Array:
+        """Draw a tensor of `shape` (`rng` is not used)."""
+        return np.full(shape, float(self.value))
+
+
+@dataclass(frozen=True)
+class Normal(Initializer):
+    """Normal with mean 0 and standard deviation `scale`."""
+
+    scale: float = 1e-2
+
+    def __post_init__(self) -> None:
+        require_number("Normal", "scale", self.scale, low=0)
+
+    def __call__(self, shape: Shape, rng: np.random.Generator) -> Array:
+        """Draw a tensor of `shape` from `rng`."""
+        return rng.normal(0.0, self.scale, shape)
+
+
+@dataclass(frozen=True)
+class Uniform(Initializer):
+    """Uniform on [−scale, scale]."""
+
+    scale: float = 1e-2
+
+    def __post_init__(self) -> None:
+        require_number("Uniform", "scale", self.scale, low=0)
+
+    def __call__(self, shape: Shape, rng: np.random.Generator) -> Array:
+        """Draw a tensor of `shape` from `rng`."""
+        return rng.uniform(-self.scale, self.scale, shape)
+
+
+@dataclass(frozen=True)
+class He(Initializer):
+    """Variance gain/fan_in, with gain 2 for ReLU (He et al. 2015, equation 10)."""
+
+    distribution: Literal["normal", "uniform"] = "normal"
+    gain: float = 2.0
+
+    def __post_init__(self) -> None:
+        require_number("He", "gain", self.gain, low=0)
+        _check_distribution("He", self.distribution)
+
+    def __call__(self, shape: Shape, rng: np.random.Generator) -> Array:
+        """Draw a tensor of `shape` from `rng`."""
+        fan_in, _ = fans(shape)
+        return _with_variance(self.gain / max(fan_in, 1), self.distribution, shape, rng)
+
+
+@dataclass(frozen=True)
+class Xavier(Initializer):
+    """Variance 2/(fan_in + fan_out) (Glorot & Bengio 2010, equation 16)."""
+
+    distribution: Literal["normal", "uniform"] = "normal"
+
+    def __post_init__(self) -> None:
+        _check_distribution("Xavier", self.distribution)
+
+    def __call__(self, shape: Shape, rng: np.random.Generator) -> Array:
+        """Draw a tensor of `shape` from `rng`."""
+        fan_in, fan_out = fans(shape)
+        return _with_variance(2.0 / max(fan_in + fan_out, 1), self.distribution, shape, rng)
+
+
+@dataclass(frozen=True)
+class Orthogonal(Initializer):
+    """`gain` times a random matrix with orthonormal rows or columns (Saxe, McClelland & Ganguli 2014).
+
+    Tensors of more than two axes are drawn as a matrix of their first axis against all others.
+    """
+
+    gain: float = 1.0
+
+    def __post_init__(self) -> None:
+        require_number("Orthogonal", "gain", self.gain)
+
+    def __call__(self, shape: Shape, rng: np.random.Generator) -> Array:
+        """Draw a tensor of `shape` from `rng`."""
+        rows, columns = (shape[0], math.prod(shape[1:])) if len(shape) > 1 else (1, math.prod(shape))
+        q, r = np.linalg.qr(rng.normal(0.0, 1.0, (max(rows, columns), min(rows, columns))))
+        q = q * np.where(np.diag(r) < 0, -1.0, 1.0)  # the sign makes the distribution uniform (Haar)
+        return self.gain * (q if rows >= columns else q.T).reshape(shape)
+
+
+def _check_distribution(owner: str, distribution: str) -> None:
+    if distribution not in ("normal", "uniform"):
+        raise ConfigError(f"{owner}: distribution must be 'normal' or 'uniform', got {distribution!r}")
+
+
+def _with_variance(variance: float, distribution: str, shape: Shape, rng: np.random.Generator) -> Array:
+    if distribution == "normal":
+        return rng.normal(0.0, math.sqrt(variance), shape)
+    bound = math.sqrt(3.0 * variance)
+    return rng.uniform(-bound, bound, shape)
+
+
+#: The closed list that recipes and checkpoints may name.
+INITIALIZERS: tuple[type[Initializer], ...] = (Zeros, Ones, Constant, Normal, Uniform, He, Xavier, Orthogonal)
+
+zeros = Zeros()
+ones = Ones()
+he_normal = He()
+xavier_normal = Xavier()

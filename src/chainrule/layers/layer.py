@@ -1,0 +1,246 @@
+"""What a layer is: a frozen declaration with a pure `forward`, a pure `backward`, and its costs.
+
+A layer file states its axes, its parameters and the two passes. From these come shape inference, parameter counts,
+error messages, the generated tests, the documentation row and the benchmark case; nothing is declared twice.
+
+    axes = "N D -> N M"        names for the input's and the output's axes; "..." stands for any number of axes
+    sizes = {"M": "units"}     axes whose length is one of the layer's own fields
+    params = {"W": Param("D M", he_normal, decay=True), "b": Param("M", zeros)}
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from chainrule.arrays import Array, Shape, namespace
+from chainrule.errors import ConfigError, DTypeError, ShapeError, describe
+from chainrule.initializers import Initializer
+
+Cache = tuple[Any, ...]
+Gradients = dict[str, Array]
+Sizes = dict[str, Any]  # axis name -> length; "..." -> a tuple of lengths
+
+
+@dataclass(frozen=True)
+class Param:
+    """A tensor that a layer owns: its axes, how it starts, and whether regularisation applies (weights only)."""
+
+    axes: str
+    init: Initializer
+    decay: bool = False
+
+
+class Cost(NamedTuple):
+    """Arithmetic of one forward pass.
+
+    `multiply_adds` counts the products that are accumulated (the MACs hardware vendors quote). `flops` counts every
+    multiplication, addition, comparison, division and elementary function as one.
+    """
+
+    multiply_adds: int = 0
+    flops: int = 0
+
+    def __add__(self, other: Cost) -> Cost:  # type: ignore[override]
+        return Cost(self.multiply_adds + other.multiply_adds, self.flops + other.flops)
+
+
+class Layer:
+    """Base of all layers. A subclass is a frozen dataclass that writes `axes`, `forward`, `backward`, `examples`."""
+
+    axes: ClassVar[str]
+    sizes: ClassVar[Mapping[str, str]] = {}
+    #: True where the derivative jumps at points a test must keep away from (ReLU at 0).
+    has_kinks: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Put the shape check in front of the subclass's `forward`, so that no layer can forget it."""
+        super().__init_subclass__(**kwargs)
+        if "forward" in cls.__dict__:
+            cls.forward = _checked(cls.__dict__["forward"])  # type: ignore[method-assign]
+
+    @property
+    def params(self) -> Mapping[str, Param]:
+        """The trainable tensors by name; a class attribute in most layers."""
+        return {}
+
+    @property
+    def buffers(self) -> Mapping[str, Param]:
+        """Tensors that are state but not trained (running statistics), passed to `forward` among `params`."""
+        return {}
+
+    def forward(
+        self, x: Array, params: Mapping[str, Array], *, train: bool = False, key: int | None = None
+    ) -> tuple[Array, Cache]:
+        """Return the output and what `backward` needs. Pure: `x` and `params` are not changed.
+
+        `train` selects training behaviour (batch statistics, dropout); `key` is the integer from which randomness
+        is drawn, so that the same key gives the same output.
+        """
+        raise NotImplementedError
+
+    def backward(self, dout: Array, cache: Cache) -> Gradients:
+        """Return ∂L/∂ of the input under "x" and of every parameter under its name, given `dout` = ∂L/∂output."""
+        raise NotImplementedError
+
+    def parameter_gradients(self, dout: Array, cache: Cache) -> Gradients:
+        """`backward` without "x", for the first layer of a network; overridden where "x" costs a product."""
+        grads = self.backward(dout, cache)
+        return {name: grads[name] for name in self.params}
+
+    def update_buffers(self, params: Mapping[str, Array], cache: Cache) -> dict[str, Array]:
+        """The buffers after one training step, from their old values in `params` and that step's `cache`."""
+        return {}
+
+    def derived_sizes(self, sizes: Sizes) -> Sizes:
+        """Axis lengths that have to be computed from others; override for layers such as convolution."""
+        return {}
+
+    def cost(self, x_shape: Shape) -> Cost:
+        """Multiply-adds and FLOPs of one forward pass over an input of `x_shape` (batch axis included)."""
+        raise NotImplementedError
+
+    @classmethod
+    def examples(cls) -> Sequence[tuple[Layer, Shape]]:
+        """Pairs of a layer and an input shape from which every generated test, benchmark and page is made."""
+        raise NotImplementedError
+
+    # -- derived from the declaration ---------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The layer's class name, as recipes and messages use it."""
+        return type(self).__name__
+
+    def bind(self, x_shape: Shape) -> Sizes:
+        """Match `x_shape` against the axes and return the length of every axis name.
+
+        >>> from chainrule.layers import Affine
+        >>> Affine(10).bind((32, 784))
+        {'N': 32, 'D': 784, 'M': 10}
+        """
+        return _bind(self, tuple(x_shape))
+
+    def output_shape(self, x_shape: Shape) -> Shape:
+        """The shape of the output for an input of `x_shape`."""
+        return _shape_of(self.axes.split("->")[1], self.bind(x_shape))
+
+    def param_shapes(self, x_shape: Shape) -> dict[str, Shape]:
+        """The shape of every parameter for an input of `x_shape`."""
+        return {name: _shape_of(p.axes, self.bind(x_shape)) for name, p in self.params.items()}
+
+    def buffer_shapes(self, x_shape: Shape) -> dict[str, Shape]:
+        """The shape of every buffer for an input of `x_shape`."""
+        return {name: _shape_of(p.axes, self.bind(x_shape)) for name, p in self.buffers.items()}
+
+    def init_params(self, x_shape: Shape, rng: Callable[[int], np.random.Generator]) -> dict[str, Array]:
+        """Initial parameters and buffers; `rng(i)` gives the generator of the i-th tensor."""
+        shapes = self.param_shapes(x_shape) | self.buffer_shapes(x_shape)
+        declared = {**self.params, **self.buffers}
+        return {name: p.init(shapes[name], rng(i)) for i, (name, p) in enumerate(declared.items())}
+
+    def param_count(self, x_shape: Shape) -> int:
+        """How many trainable numbers the layer has for an input of `x_shape`."""
+        return sum(math.prod(s) for s in self.param_shapes(x_shape).values())
+
+
+def _tokens(axes: str) -> tuple[str, ...]:
+    return tuple(axes.split())
+
+
+def _shape_of(axes: str, sizes: Sizes) -> Shape:
+    shape: list[int] = []
+    for token in _tokens(axes):
+        if token == "...":
+            shape.extend(sizes["..."])
+        else:
+            shape.append(int(token) if token.isdigit() else sizes[token])
+    return tuple(shape)
+
+
+@functools.lru_cache(maxsize=4096)
+def _bind(layer: Layer, x_shape: Shape) -> Sizes:
+    tokens = _tokens(layer.axes.split("->")[0])
+    refusal = ShapeError(f"{layer.name}: x has axes ({', '.join(tokens)}), got shape {x_shape}")
+    fixed = [t for t in tokens if t != "..."]
+    if len(x_shape) < len(fixed) or ("..." not in tokens and len(x_shape) != len(fixed)):
+        raise refusal
+    sizes: Sizes = {}
+    lengths = list(x_shape)
+    if "..." in tokens:
+        at = tokens.index("...")
+        rest = len(x_shape) - len(fixed)
+        sizes["..."] = x_shape[at : at + rest]
+        lengths[at : at + rest] = []
+    for token, length in zip(fixed, lengths, strict=True):
+        if length < 1:
+            raise ShapeError(f"{layer.name}: x has axes ({', '.join(tokens)}) of length >= 1, got shape {x_shape}")
+        expected = int(token) if token.isdigit() else sizes.get(token, length)
+        if length != expected:
+            raise refusal
+        sizes[token] = length
+    for axis, field in layer.sizes.items():
+        value = getattr(layer, field)
+        if sizes.get(axis, value) != value:
+            raise ShapeError(
+                f"{layer.name}: axis {axis} of x must be {field} = {value}, got {sizes[axis]} in shape {x_shape}"
+            )
+        sizes[axis] = value
+    sizes.update(layer.derived_sizes(sizes))
+    return sizes
+
+
+@functools.lru_cache(maxsize=4096)
+def _expected_shapes(layer: Layer, x_shape: Shape) -> dict[str, Shape]:
+    return layer.param_shapes(x_shape) | layer.buffer_shapes(x_shape)
+
+
+def check_input(layer: Layer, x: Any, params: Any) -> None:
+    """Raise a typed error unless `x` and `params` are arrays of the shapes that `layer` declares."""
+    shape, dtype = getattr(x, "shape", None), getattr(x, "dtype", None)
+    if shape is None or dtype is None:
+        raise DTypeError(f"{layer.name}: x must be an array, got {describe(x)}")
+    if not _is_inexact(dtype, x):
+        raise DTypeError(f"{layer.name}: x must hold floating-point numbers, got dtype {dtype}")
+    for name, expected in _expected_shapes(layer, tuple(shape)).items():
+        try:
+            got = params[name].shape
+        except (KeyError, TypeError, AttributeError):
+            given = sorted(params) if isinstance(params, Mapping) else describe(params)
+            raise ConfigError(
+                f"{layer.name}: params must hold an array {name!r} of shape {expected}, got {given}"
+            ) from None
+        if tuple(got) != expected:
+            axes = {**layer.params, **layer.buffers}[name].axes
+            raise ShapeError(
+                f"{layer.name}: {name} has axes ({', '.join(_tokens(axes))}) = {expected} for x of shape "
+                f"{tuple(shape)}, got shape {tuple(got)}"
+            )
+
+
+def _is_inexact(dtype: Any, x: Array) -> bool:
+    if isinstance(dtype, np.dtype):  # NumPy and JAX; bfloat16 and its kin report kind "V"
+        return dtype.kind in "fcV"
+    return bool(namespace(x).isdtype(dtype, ("real floating", "complex floating")))
+
+
+def _checked(forward: Callable[..., tuple[Array, Cache]]) -> Callable[..., tuple[Array, Cache]]:
+    @functools.wraps(forward)
+    def wrapper(
+        self: Layer,
+        x: Array,
+        params: Mapping[str, Array] | None = None,
+        *,
+        train: bool = False,
+        key: int | None = None,
+    ) -> tuple[Array, Cache]:
+        given: Mapping[str, Array] = {} if params is None else params
+        check_input(self, x, given)
+        return forward(self, x, given, train=train, key=key)
+
+    return wrapper

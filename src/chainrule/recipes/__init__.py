@@ -1,0 +1,1 @@
+"""Recipes: typed TOML files, one per experiment."""

@@ -8,6 +8,7 @@ from `TypeError`, so that code written against the standard exceptions keeps wor
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -88,7 +89,7 @@ def require_number(
     `open_low` and `open_high` leave the end point itself out.
     """
     kinds: tuple[type, ...] = (int,) if integer else (int, float)
-    scalar: Any = value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
+    scalar = value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
     noun = "an integer" if integer else "a number"
     if isinstance(scalar, bool) or not isinstance(scalar, kinds):
         raise DTypeError(f"{owner}: {argument} must be {noun}, got {describe(value)}")
@@ -97,9 +98,10 @@ def require_number(
         bounds.append(f"{'>' if open_low else '>='} {low:g}")
     if high is not None:
         bounds.append(f"{'<' if open_high else '<='} {high:g}")
-    fits = scalar == scalar and abs(scalar) != float("inf")
-    fits = fits and (low is None or (scalar > low if open_low else scalar >= low))
-    fits = fits and (high is None or (scalar < high if open_high else scalar <= high))
+    number = float(scalar)
+    fits = math.isfinite(number)
+    fits = fits and (low is None or (number > low if open_low else number >= low))
+    fits = fits and (high is None or (number < high if open_high else number <= high))
     if not fits:
         limits = f" {' and '.join(bounds)}" if bounds else " that is finite"
         raise ConfigError(f"{owner}: {argument} must be {noun}{limits}, got {value!r}")

@@ -81,9 +81,7 @@ def is_integer(y: Array) -> bool:
     """Whether `y` holds integers (or booleans)."""
     dtype = y.dtype
     return (
-        dtype.kind in "iub"
-        if isinstance(dtype, np.dtype)
-        else bool(namespace(y).isdtype(dtype, ("integral", "bool")))
+        dtype.kind in "iub" if isinstance(dtype, np.dtype) else bool(namespace(y).isdtype(dtype, ("integral", "bool")))
     )
 
 
@@ -97,9 +95,7 @@ def require_labels(owner: str, scores: Array, y: Array) -> None:
     """`y` must be (N,) integers in [0, C) for scores (N, C)."""
     n, classes = scores.shape
     if tuple(y.shape) != (n,):
-        raise ShapeError(
-            f"{owner}: y must have shape ({n},) for scores of shape {(n, classes)}, got {tuple(y.shape)}"
-        )
+        raise ShapeError(f"{owner}: y must have shape ({n},) for scores of shape {(n, classes)}, got {tuple(y.shape)}")
     if not is_integer(y):
         raise DTypeError(f"{owner}: y must hold integer class labels, got dtype {y.dtype}")
     if _is_concrete(y):
@@ -125,9 +121,7 @@ def require_same_shape(owner: str, scores: Array, y: Array) -> None:
         hint = ""
         if len(scores.shape) == 2 and scores.shape[1] == 1 and tuple(y.shape) == tuple(scores.shape[:1]):
             hint = "; add Squeeze() as the last layer to score (N,), or give y of shape (N, 1)"
-        raise ShapeError(
-            f"{owner}: y must have the shape of scores, {tuple(scores.shape)}, got {tuple(y.shape)}{hint}"
-        )
+        raise ShapeError(f"{owner}: y must have the shape of scores, {tuple(scores.shape)}, got {tuple(y.shape)}{hint}")
 
 
 def binary_signs(scores: Array, y: Array) -> Array:

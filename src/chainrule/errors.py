@@ -89,7 +89,8 @@ def require_number(
     `open_low` and `open_high` leave the end point itself out.
     """
     kinds: tuple[type, ...] = (int,) if integer else (int, float)
-    scalar = value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
+    is_scalar_array = getattr(value, "shape", None) == () and hasattr(value, "item")
+    scalar: Any = value.item() if is_scalar_array else value
     noun = "an integer" if integer else "a number"
     if isinstance(scalar, bool) or not isinstance(scalar, kinds):
         raise DTypeError(f"{owner}: {argument} must be {noun}, got {describe(value)}")
@@ -98,7 +99,7 @@ def require_number(
         bounds.append(f"{'>' if open_low else '>='} {low:g}")
     if high is not None:
         bounds.append(f"{'<' if open_high else '<='} {high:g}")
-    number = float(scalar)
+    number = float(value)
     fits = math.isfinite(number)
     fits = fits and (low is None or (number > low if open_low else number >= low))
     fits = fits and (high is None or (number < high if open_high else number <= high))

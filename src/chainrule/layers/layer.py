@@ -57,6 +57,8 @@ class Layer:
     sizes: ClassVar[Mapping[str, str]] = {}
     #: True where the derivative jumps at points a test must keep away from (ReLU at 0).
     has_kinks: ClassVar[bool] = False
+    #: True where `forward` draws random numbers in training and so needs a `key`.
+    uses_key: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Put the shape check in front of the subclass's `forward`, so that no layer can forget it."""
@@ -165,6 +167,13 @@ def _shape_of(axes: str, sizes: Sizes) -> Shape:
 
 @functools.lru_cache(maxsize=4096)
 def _bind(layer: Layer, x_shape: Shape) -> Sizes:
+    sizes = axis_sizes(layer, x_shape)
+    sizes.update(layer.derived_sizes(sizes))
+    return sizes
+
+
+def axis_sizes(layer: Layer, x_shape: Shape) -> Sizes:
+    """Match `x_shape` against the input side of the layer's axes, and add the axes that are its own fields."""
     tokens = _tokens(layer.axes.split("->")[0])
     refusal = ShapeError(f"{layer.name}: x has axes ({', '.join(tokens)}), got shape {x_shape}")
     fixed = [t for t in tokens if t != "..."]
@@ -191,7 +200,6 @@ def _bind(layer: Layer, x_shape: Shape) -> Sizes:
                 f"{layer.name}: axis {axis} of x must be {field} = {value}, got {sizes[axis]} in shape {x_shape}"
             )
         sizes[axis] = value
-    sizes.update(layer.derived_sizes(sizes))
     return sizes
 
 

@@ -154,10 +154,18 @@ class Sequential(Composite):
     ) -> tuple[Array, Cache]:
         """The loop; each layer's random numbers have a key of their own."""
         caches = []
-        for i, (layer, own) in enumerate(split_params(self.layers, params)):
+        for i, (layer, own) in enumerate(self.split(params)):
             x, cache = layer.forward(x, own, train=train, key=child_key(layer, key, i))
             caches.append(cache)
         return x, tuple(caches)
+
+    def outputs(
+        self, x: Array, params: Mapping[str, Array], *, train: bool = False, key: int | None = None
+    ) -> Iterator[Array]:
+        """The output of every layer in turn; caches are dropped as soon as they are made."""
+        for i, (layer, own) in enumerate(self.split(params)):
+            x, _ = layer.forward(x, own, train=train, key=child_key(layer, key, i))
+            yield x
 
     def backward(self, dout: Array, cache: Cache) -> Gradients:
         """The loop reversed."""
@@ -176,6 +184,14 @@ class Sequential(Composite):
             dout = None if last else own["x"]
             grads.update({names[i][n]: g for n, g in own.items() if n != "x"})
         return {"x": dout, **grads} if input_gradient else grads
+
+    def split(self, params: Mapping[str, Array]) -> Iterator[tuple[Layer, dict[str, Array]]]:
+        """Each layer with its own parameters and buffers under its own names."""
+        return split_params(self.layers, params)
+
+    def owner(self, name: str) -> int:
+        """The index of the layer that the parameter or buffer `name` belongs to."""
+        return next(i for i, names in enumerate(parameter_names(self.layers)) if name in names.values())
 
     def update_buffers(self, params: Mapping[str, Array], cache: Cache) -> dict[str, Array]:
         """Every layer's buffers after a training step."""
@@ -205,9 +221,7 @@ def as_layers(owner: str, argument: str, layers: object) -> tuple[Layer, ...]:
     return tuple(layers)
 
 
-def split_params(
-    layers: tuple[Layer, ...], params: Mapping[str, Array]
-) -> Iterator[tuple[Layer, dict[str, Array]]]:
+def split_params(layers: tuple[Layer, ...], params: Mapping[str, Array]) -> Iterator[tuple[Layer, dict[str, Array]]]:
     """Each layer with its own part of `params` under its own names."""
     for layer, names in zip(layers, parameter_names(layers), strict=True):
         yield layer, {own: params[whole] for own, whole in names.items()}

@@ -1,0 +1,256 @@
+"""A network: a list of layers and a loss. Forward is a loop, backward the loop reversed.
+
+All trainable numbers live in one flat vector with named views (`network.params["W1"]`); so do the gradients, and the
+buffers (running statistics), which a training step updates by one separate call.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.arrays import Array, Shape, Stream, derive_key, generator
+from chainrule.config import from_config, layers_from_config, to_config
+from chainrule.errors import ConfigError, DivergenceError, DTypeError, ShapeError, describe, require_number
+from chainrule.flat import FlatViews
+from chainrule.layers.layer import Cache, Layer
+from chainrule.layers.sequential import Sequential, as_layers
+from chainrule.losses import Loss, SoftmaxCrossEntropy
+from chainrule.summary import Summary
+
+DTYPES = ("float32", "float64", "longdouble")
+
+
+class Network:
+    """Layers trained against a loss, on inputs of one shape.
+
+    layers: a list of layers. loss: what training minimises, softmax cross-entropy unless given. input_shape: the
+    shape of one example, an integer for a vector. seed: from which initial weights and all noise are drawn.
+    dtype: "float32", "float64" or "longdouble". reg: λ of ½ λ ‖W‖² added to the loss, over weights only.
+    rng: a NumPy generator to draw initial weights from, tensor after tensor, instead of the seed.
+
+    >>> from chainrule.layers import Affine, ReLU
+    >>> network = Network([Affine(5), ReLU(), Affine(3)], input_shape=4, seed=1)
+    >>> list(network.params), network.params.flat.size
+    (['W1', 'b1', 'W2', 'b2'], 43)
+    >>> loss, gradients = network.loss(np.ones((2, 4)), np.array([0, 2]))
+    >>> gradients["W1"].shape
+    (4, 5)
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        loss: Loss | None = None,
+        input_shape: int | Sequence[int] | None = None,
+        seed: int = 0,
+        dtype: Any = "float32",
+        *,
+        reg: float = 0.0,
+        rng: Any = None,
+    ) -> None:
+        self.body = Sequential(as_layers("Network", "layers", layers))
+        self.loss_function: Loss = SoftmaxCrossEntropy() if loss is None else loss
+        if not isinstance(self.loss_function, Loss):
+            raise DTypeError(f"Network: loss must be a loss such as SoftmaxCrossEntropy(), got {describe(loss)}")
+        self.input_shape = _as_shape(input_shape)
+        require_number("Network", "seed", seed, integer=True, low=0)
+        require_number("Network", "reg", reg, low=0)
+        self.seed, self.reg, self.dtype = int(seed), float(reg), _as_dtype(dtype)
+
+        example = (1, *self.input_shape)
+        self.output_shape = self.body.output_shape(example)[1:]
+        self.params = FlatViews(self.body.param_shapes(example), self.dtype)
+        self.gradients = FlatViews(self.params.shapes, self.dtype)
+        self.buffers = FlatViews(self.body.buffer_shapes(example), self.dtype)
+        #: One where an entry of `params.flat` belongs to a weight that regularisation applies to, else zero.
+        self.decay = np.zeros_like(self.params.flat)
+        for name, declared in self.body.params.items():
+            self.decay[self.params.slices[name]] = declared.decay
+        self.initialize(rng)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers, in order."""
+        return self.body.layers
+
+    def initialize(self, rng: Any = None) -> None:
+        """Draw all parameters anew, from the seed or from `rng`, and reset the buffers."""
+        draw = (lambda i: generator(self.seed, Stream.INIT, layer=i)) if rng is None else (lambda i: rng)
+        for name, value in self.body.init_params((1, *self.input_shape), draw).items():
+            (self.params if name in self.params else self.buffers)[name] = value
+
+    # -- the two passes ---------------------------------------------------------------------------------------------
+
+    def forward(self, x: Array, *, train: bool = False, step: int = 0) -> tuple[Array, Cache]:
+        """Scores for a batch of the network's dtype, and the caches that `backward` needs.
+
+        `step` numbers the training step; dropout draws its masks from (seed, step, layer) and nothing else.
+        """
+        key = derive_key(self.seed, Stream.FORWARD, step) if train and self.body.uses_key else None
+        return self.body.forward(x, self.tensors, train=train, key=key)
+
+    def backward(self, dscores: Array, cache: Cache) -> FlatViews:
+        """Write the gradient of every parameter into `gradients`, and return it."""
+        for name, gradient in self.body.parameter_gradients(dscores, cache).items():
+            self.gradients[name] = gradient
+        return self.gradients
+
+    def loss(self, X: Array, y: Array | None = None, *, step: int = 0) -> Any:
+        """Scores of `X` if `y` is None; otherwise the training loss of the batch and its gradients.
+
+        The gradients are views into one vector that the next call overwrites. Running statistics stay as they are:
+        an engine's training step updates them, by `update_buffers`.
+        """
+        x = self.as_input(X)
+        if y is None:
+            return self.scores(x)
+        scores, cache = self.forward(x, train=True, step=step)
+        loss, dscores = self.loss_function(scores, as_array("y", y))
+        gradients = self.backward(dscores, cache)
+        return self.regularize(float(loss)), gradients
+
+    def regularize(self, loss: float) -> float:
+        """Add ½ λ ‖W‖² to `loss` and λ W to `gradients`."""
+        if self.reg == 0.0:
+            return loss
+        pulled = self.params.flat * self.decay  # (P,), the weights, zero elsewhere
+        self.gradients.flat += self.reg * pulled
+        return loss + 0.5 * self.reg * float(pulled @ pulled)
+
+    def update_buffers(self, cache: Cache) -> None:
+        """Take the running statistics one training step further, given that step's `cache`."""
+        if len(self.buffers):
+            for name, value in self.body.update_buffers(self.tensors, cache).items():
+                self.buffers[name] = value
+
+    # -- using a trained network ------------------------------------------------------------------------------------
+
+    def scores(self, X: Array, batch_size: int = 1000) -> Array:
+        """The last layer's output in test mode, computed `batch_size` rows at a time."""
+        x = self.as_input(X)
+        require_number("Network", "batch_size", batch_size, integer=True, low=1)
+        parts = [self._scores(x[i : i + batch_size]) for i in range(0, len(x), batch_size)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def predict(self, X: Array, batch_size: int = 1000) -> Array:
+        """The decision for each row of `X`: class labels for a classifier, values for a regression."""
+        return self.loss_function.predict(self.scores(X, batch_size))
+
+    def predict_proba(self, X: Array, batch_size: int = 1000) -> Array:
+        """Class probabilities (N, C); a `ConfigError` if the loss defines none."""
+        return self.loss_function.probabilities(self.scores(X, batch_size))
+
+    def summary(self) -> Summary:
+        """Shapes, parameters, multiply-adds, FLOPs and memory, layer by layer; print it for a table."""
+        return Summary(self.layers, self.input_shape, self.dtype.itemsize)
+
+    def _scores(self, x: Array) -> Array:
+        for out in self.body.outputs(x, self.tensors):
+            x = out
+        return x
+
+    # -- input, output, diagnosis -----------------------------------------------------------------------------------
+
+    @property
+    def tensors(self) -> dict[str, Array]:
+        """Parameters and buffers together, by name, as layers take them."""
+        return {**self.params, **self.buffers}
+
+    def as_input(self, X: Array) -> Array:
+        """`X` as an array (N, *input_shape) of the network's dtype, or a typed error."""
+        x = as_array("X", X)
+        if x.shape[1:] != self.input_shape or x.ndim == 0 or len(x) == 0:
+            expected = ", ".join(["N", *map(str, self.input_shape)])
+            hint = ""
+            if math.prod(x.shape[1:]) == math.prod(self.input_shape) and x.ndim > 0 and len(x) > 0:
+                hint = f"; reshape it to {(len(x), *self.input_shape)}"
+            raise ShapeError(f"Network: X must have shape ({expected}) with N >= 1, got {x.shape}{hint}")
+        return x.astype(self.dtype, copy=False)
+
+    def config(self) -> dict[str, Any]:
+        """The declaration as plain data; `Network.from_config` builds the same network from it."""
+        return {
+            "layers": to_config(self.layers),
+            "loss": to_config(self.loss_function),
+            "input_shape": list(self.input_shape),
+            "seed": self.seed,
+            "dtype": self.dtype.name if self.dtype != np.dtype("longdouble") else "longdouble",
+            "reg": self.reg,
+        }
+
+    @classmethod
+    def from_config(cls, config: Any) -> Network:
+        """Build a network from what `config` returned; only registered layers can be named."""
+        try:
+            layers, loss = layers_from_config(config["layers"]), from_config("loss", config["loss"])
+            rest = {k: config[k] for k in ("input_shape", "seed", "dtype", "reg")}
+        except (KeyError, TypeError, IndexError) as error:
+            raise ConfigError(f"Network: config lacks {error}") from None
+        return cls(layers, loss, **rest)
+
+    def diagnose(self, X: Array, y: Array, step: int) -> DivergenceError:
+        """The error that names the first tensor which is not finite in the training step `step` on (X, y)."""
+        x, train_step = self.as_input(X), step - 1
+        if (bad := _first_bad(x)) is not None:
+            return DivergenceError(step, "the input", "X", bad)
+        for name, value in self.params.items():
+            if (bad := _first_bad(value)) is not None:
+                return DivergenceError(step, self.owner(name), f"parameter {name}", bad)
+        key = derive_key(self.seed, Stream.FORWARD, train_step) if self.body.uses_key else None
+        for i, out in enumerate(self.body.outputs(x, self.tensors, train=True, key=key)):
+            if (bad := _first_bad(out)) is not None:
+                return DivergenceError(step, f"layer {i} ({self.layers[i].name})", "the output", bad)
+        loss, gradients = self.loss(X, y, step=train_step)
+        if not math.isfinite(loss):
+            return DivergenceError(step, f"the loss ({self.loss_function.name})", "its value", loss)
+        for name in reversed(list(gradients)):
+            if (bad := _first_bad(gradients[name])) is not None:
+                return DivergenceError(step, self.owner(name), f"the gradient of {name}", bad)
+        return DivergenceError(step, "the network", "a tensor", math.nan)
+
+    def owner(self, name: str) -> str:
+        """The layer that parameter `name` belongs to, as messages name it: `layer 2 (Affine)`."""
+        i = self.body.owner(name)
+        return f"layer {i} ({self.layers[i].name})"
+
+
+def as_array(argument: str, value: Any) -> Array:
+    """`value` as a NumPy array of numbers, or a typed error."""
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError):
+        raise ShapeError(f"Network: {argument} must be an array, got rows of unequal lengths") from None
+    if array.dtype.kind not in "fiub":
+        raise DTypeError(f"Network: {argument} must hold real numbers, got {describe(value)}")
+    return array
+
+
+def _first_bad(array: Array) -> float | None:
+    bad = ~np.isfinite(array)
+    return float(array[bad][0]) if bad.any() else None
+
+
+def _as_shape(shape: int | Sequence[int] | None) -> Shape:
+    if shape is None:
+        raise ConfigError("Network: input_shape must be given: the shape of one example, such as 784 or (1, 28, 28)")
+    sizes = (shape,) if isinstance(shape, (int, np.integer)) else shape
+    if isinstance(sizes, (str, bytes)) or not isinstance(sizes, Sequence):
+        raise DTypeError(f"Network: input_shape must be an integer or a list of them, got {describe(shape)}")
+    for size in sizes:
+        require_number("Network", "input_shape", size, integer=True, low=1)
+    return tuple(int(size) for size in sizes)
+
+
+def _as_dtype(dtype: Any) -> np.dtype[Any]:
+    try:
+        resolved = np.dtype(dtype)
+    except TypeError:
+        resolved = None
+    if resolved not in [np.dtype(name) for name in DTYPES]:
+        raise ConfigError(f"Network: dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
+    assert resolved is not None
+    return resolved

@@ -1,5 +1,7 @@
 """What a loss is: a frozen declaration that maps (scores, y) to (loss, ∂loss/∂scores), the mean over the batch.
 
+Scores and targets are checked in front of every public method, so that no loss can forget it and none broadcasts.
+
 Like a layer, a loss states its examples once; its tests, documentation row and benchmark case follow from them.
 """
 
@@ -19,16 +21,20 @@ Targets = Callable[[np.random.Generator, Shape], np.ndarray]
 
 
 class Loss:
-    """Base of all losses. A subclass is a frozen dataclass that writes `__call__`, `check_targets`, `examples`."""
+    """Base of all losses.
+
+    A subclass is a frozen dataclass that writes `__call__`, `check_scores`, `check_targets`, `predict` and `examples`.
+    """
 
     #: True where the derivative jumps (hinges).
     has_kinks: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Put the check of scores and targets in front of the subclass's `__call__`."""
+        """Put the check of scores and targets in front of the subclass's methods."""
         super().__init_subclass__(**kwargs)
-        if "__call__" in cls.__dict__:
-            cls.__call__ = _checked(cls.__dict__["__call__"])  # type: ignore[method-assign]
+        for method in ("__call__", "predict", "probabilities", "score"):
+            if method in cls.__dict__:
+                setattr(cls, method, _checked(cls.__dict__[method]))
 
     @property
     def name(self) -> str:
@@ -37,6 +43,10 @@ class Loss:
 
     def __call__(self, scores: Array, y: Array) -> tuple[Array, Array]:
         """Return the loss, a number (the mean over the batch), and its gradient in the shape of `scores`."""
+        raise NotImplementedError
+
+    def check_scores(self, scores: Array) -> None:
+        """Raise a typed error unless `scores` has the axes this loss takes."""
         raise NotImplementedError
 
     def check_targets(self, scores: Array, y: Array) -> None:
@@ -55,6 +65,7 @@ class Loss:
 
     def score(self, scores: Array, y: Array) -> float:
         """The figure of merit, higher being better: the fraction predicted right (R² for a regression)."""
+        check(self, scores, y)
         return float(np.mean(np.asarray(self.predict(scores)) == np.asarray(y)))
 
     @classmethod
@@ -63,16 +74,25 @@ class Loss:
         raise NotImplementedError
 
 
-def _checked(call: Callable[..., tuple[Array, Array]]) -> Callable[..., tuple[Array, Array]]:
-    @functools.wraps(call)
-    def wrapper(self: Loss, scores: Array, y: Array) -> tuple[Array, Array]:
-        for argument, value in (("scores", scores), ("y", y)):
-            if getattr(value, "shape", None) is None or getattr(value, "dtype", None) is None:
-                raise DTypeError(f"{self.name}: {argument} must be an array, got {describe(value)}")
-        if len(scores.shape) == 0 or scores.shape[0] == 0:
-            raise ShapeError(f"{self.name}: scores must hold at least one row, got shape {tuple(scores.shape)}")
-        self.check_targets(scores, y)
-        return call(self, scores, y)
+def check(loss: Loss, scores: Array, *targets: Array) -> None:
+    """Raise a typed error unless `scores`, and the targets where given, are what `loss` takes."""
+    for argument, value in zip(("scores", "y"), (scores, *targets), strict=False):
+        if getattr(value, "shape", None) is None or getattr(value, "dtype", None) is None:
+            raise DTypeError(f"{loss.name}: {argument} must be an array, got {describe(value)}")
+    if is_integer(scores):
+        raise DTypeError(f"{loss.name}: scores must hold floating-point numbers, got dtype {scores.dtype}")
+    if len(scores.shape) == 0 or scores.shape[0] == 0:
+        raise ShapeError(f"{loss.name}: scores must hold at least one row, got shape {tuple(scores.shape)}")
+    loss.check_scores(scores)
+    for y in targets:
+        loss.check_targets(scores, y)
+
+
+def _checked(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def wrapper(self: Loss, scores: Array, *y: Array, **named: Array) -> Any:
+        check(self, scores, *y, *named.values())
+        return method(self, scores, *y, **named)
 
     return wrapper
 
@@ -83,6 +103,12 @@ def is_integer(y: Array) -> bool:
     return (
         dtype.kind in "iub" if isinstance(dtype, np.dtype) else bool(namespace(y).isdtype(dtype, ("integral", "bool")))
     )
+
+
+def require_elements(owner: str, scores: Array) -> None:
+    """Scores must hold at least one element; every shape is fine."""
+    if 0 in scores.shape:
+        raise ShapeError(f"{owner}: scores must hold at least one element, got shape {tuple(scores.shape)}")
 
 
 def require_class_scores(owner: str, scores: Array) -> None:
@@ -124,25 +150,39 @@ def require_same_shape(owner: str, scores: Array, y: Array) -> None:
         raise ShapeError(f"{owner}: y must have the shape of scores, {tuple(scores.shape)}, got {tuple(y.shape)}{hint}")
 
 
+def require_binary_scores(owner: str, scores: Array) -> None:
+    """Scores must be (N,): one number a row."""
+    if len(scores.shape) != 1:
+        hint = "; add Squeeze() as the last layer" if len(scores.shape) == 2 and scores.shape[1] == 1 else ""
+        raise ShapeError(f"{owner}: scores have axes (N,), got shape {tuple(scores.shape)}{hint}")
+
+
+def require_binary_labels(owner: str, scores: Array, y: Array) -> None:
+    """`y` must be (N,), and hold only 0 and 1, or only −1 and +1."""
+    require_same_shape(owner, scores, y)
+    if _is_concrete(y):
+        values = set(np.unique(y).tolist())
+        if not (values <= {0, 1} or values <= {-1, 1}):
+            raise DataError(f"{owner}: y must hold labels 0 and 1, or -1 and +1, got {sorted(values)[:5]}")
+
+
+def require_finite(owner: str, y: Array) -> None:
+    """No entry of `y` may be NaN or infinite."""
+    if _is_concrete(y) and not np.isfinite(y).all():
+        at = tuple(int(i) for i in np.argwhere(~np.isfinite(y))[0])
+        raise DataError(f"{owner}: y must hold finite numbers, got {y[at]} at index {at}")
+
+
 def binary_signs(scores: Array, y: Array) -> Array:
     """Labels 0/1 or −1/+1 of shape (N,) as −1/+1 in the dtype of `scores`."""
     xp = namespace(scores)
     return xp.where(y > 0, xp.ones_like(scores), -xp.ones_like(scores))
 
 
-def require_binary(owner: str, scores: Array, y: Array) -> None:
-    """Scores and `y` must be (N,), and `y` hold only 0 and 1, or only −1 and +1."""
-    if len(scores.shape) != 1:
-        raise ShapeError(
-            f"{owner}: scores have axes (N,), got shape {tuple(scores.shape)}"
-            + ("; add Squeeze() as the last layer" if len(scores.shape) == 2 and scores.shape[1] == 1 else "")
-        )
-    require_same_shape(owner, scores, y)
-    if _is_concrete(y):
-        values = set(np.unique(np.asarray(y)).tolist())
-        if not (values <= {0, 1} or values <= {-1, 1}):
-            shown = sorted(values)[:5]
-            raise DataError(f"{owner}: y must hold labels 0 and 1, or -1 and +1, got {shown}")
+def zero_one(values: Array) -> Array:
+    """1 where a score or label is positive, else 0, in the library's default integer dtype."""
+    xp = namespace(values)
+    return xp.astype(values > 0, xp.asarray(0).dtype)
 
 
 def _is_concrete(y: Array) -> bool:

@@ -12,11 +12,11 @@ Source: Goodfellow, Bengio & Courville, "Deep Learning", 2016, section 6.2.2.3; 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from chainrule.arrays import Array, Shape, namespace, one_hot
-from chainrule.errors import ConfigError, ShapeError, require_number
+from chainrule.errors import ConfigError, DTypeError, ShapeError, describe, require_number
 from chainrule.losses import loss as base
 from chainrule.losses.loss import Loss, Targets
 
@@ -25,7 +25,7 @@ from chainrule.losses.loss import Loss, Targets
 class SoftmaxCrossEntropy(Loss):
     """Mean cross-entropy between softmax(scores) and labels (N,) or target probabilities (N, C).
 
-    label_smoothing: ε in [0, 1). class_weights: C positive factors, one a class (the mean is still over N).
+    label_smoothing: ε in [0, 1). class_weights: C factors >= 0, one a class (the mean is still over N).
 
     >>> import numpy as np
     >>> loss, dscores = SoftmaxCrossEntropy()(np.zeros((2, 4)), np.array([0, 3]))
@@ -39,6 +39,10 @@ class SoftmaxCrossEntropy(Loss):
     def __post_init__(self) -> None:
         require_number(self.name, "label_smoothing", self.label_smoothing, low=0, high=1, open_high=True)
         if self.class_weights is not None:
+            if not isinstance(self.class_weights, Iterable):
+                raise DTypeError(
+                    f"{self.name}: class_weights must be a list of numbers, got {describe(self.class_weights)}"
+                )
             object.__setattr__(self, "class_weights", tuple(self.class_weights))
             for weight in self.class_weights:
                 require_number(self.name, "class_weights", weight, low=0)
@@ -56,16 +60,20 @@ class SoftmaxCrossEntropy(Loss):
         if self.class_weights is not None:
             t = t * xp.asarray(self.class_weights, dtype=scores.dtype)
         log_p = shifted - xp.log(total)
+        log_p = xp.where(t > 0, log_p, 0.0)  # 0 · log 0 is 0: a class masked by a score of −∞ costs nothing
         return -xp.sum(t * log_p) / n, (exp / total * xp.sum(t, axis=1, keepdims=True) - t) / n
 
-    def check_targets(self, scores: Array, y: Array) -> None:
-        """Labels (N,) in [0, C), or probabilities (N, C) that are not negative and sum to one."""
+    def check_scores(self, scores: Array) -> None:
+        """Scores (N, C), with one class weight a class."""
         base.require_class_scores(self.name, scores)
         classes = scores.shape[1]
         if self.class_weights is not None and len(self.class_weights) != classes:
             raise ConfigError(
                 f"{self.name}: class_weights must hold {classes} numbers, one a class, got {len(self.class_weights)}"
             )
+
+    def check_targets(self, scores: Array, y: Array) -> None:
+        """Labels (N,) in [0, C), or probabilities (N, C) that are not negative and sum to one."""
         if len(y.shape) == 2 and tuple(y.shape) == tuple(scores.shape):
             base.require_distribution(self.name, y)
         elif len(y.shape) == 1:

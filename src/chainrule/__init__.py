@@ -1,1 +1,71 @@
-"""chainrule."""
+"""chainrule: a neural-network toolkit whose every layer is written out, machine-checked and fast.
+
+>>> import chainrule as cr
+>>> network = cr.Network([cr.Affine(100), cr.ReLU(), cr.Affine(10)], input_shape=784)
+
+The public names are those of the modules listed in `PUBLIC`. They are loaded at first use, so that importing the
+package costs little more than importing NumPy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0.dev0"
+
+#: Where public names are looked up, in this order.
+PUBLIC = (
+    "layers",
+    "losses",
+    "initializers",
+    "optim",
+    "network",
+    "engines",
+    "solver",
+    "data",
+    "check",
+    "errors",
+)
+
+if TYPE_CHECKING:
+    from chainrule.check import *
+    from chainrule.data import *
+    from chainrule.engines import *
+    from chainrule.errors import *
+    from chainrule.initializers import *
+    from chainrule.layers import *
+    from chainrule.losses import *
+    from chainrule.network import *
+    from chainrule.optim import *
+    from chainrule.solver import *
+
+
+def __getattr__(name: str) -> Any:
+    if not name.startswith("_"):
+        for module_name in PUBLIC:
+            module = importlib.import_module(f"chainrule.{module_name}")
+            if name in _names(module):
+                return getattr(module, name)
+        try:
+            return importlib.import_module(f"chainrule.{name}")
+        except ModuleNotFoundError as error:
+            if error.name != f"chainrule.{name}":
+                raise
+    raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    names = {n for m in PUBLIC for n in _names(importlib.import_module(f"chainrule.{m}"))}
+    return sorted(names | set(PUBLIC) | set(globals()))
+
+
+def _names(module: Any) -> set[str]:
+    """What a module offers: classes and functions of this package, and values in capitals or in small letters."""
+    return {
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+        and getattr(value, "__module__", module.__name__).startswith("chainrule")
+        and type(value).__name__ not in ("module", "_Feature")
+    }

@@ -1,1 +1,13 @@
 """The training loop, its callbacks, history and checkpoints."""
+
+from __future__ import annotations
+
+from chainrule.solver.callbacks import Callback as Callback
+from chainrule.solver.callbacks import Checkpoints as Checkpoints
+from chainrule.solver.callbacks import EarlyStopping as EarlyStopping
+from chainrule.solver.checkpoint import load_network as load_network
+from chainrule.solver.checkpoint import load_training as load_training
+from chainrule.solver.checkpoint import save_network as save_network
+from chainrule.solver.history import Epoch as Epoch
+from chainrule.solver.history import History as History
+from chainrule.solver.solver import Solver as Solver

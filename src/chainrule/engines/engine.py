@@ -1,0 +1,53 @@
+"""What an engine is: the thing that runs steps, so that the solver never knows how they are run.
+
+An engine joins a model and an update rule. It owns the step counter and the rule's slots; with the model's tensors
+those are the whole state of training, and `state` / `load_state` hand them out and take them back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+from chainrule.arrays import Array
+
+
+class Evaluation(NamedTuple):
+    """Score (accuracy, or R² for a regression) and mean loss on a set; the loss is None where a model has none."""
+
+    score: float
+    loss: float | None
+
+
+class Engine(Protocol):
+    """A program for one model and one update rule."""
+
+    #: Steps taken so far.
+    step_number: int
+
+    def step(self, x: Array, y: Array, factor: float = 1.0) -> float:
+        """Train on one batch and return its loss. `factor` multiplies the rule's learning rate.
+
+        Raises `DivergenceError` before anything is changed if the loss or a gradient is NaN or infinite.
+        """
+
+    def loss_and_gradients(self, x: Array, y: Array) -> tuple[float, Mapping[str, Array]]:
+        """The training loss of a batch and its gradients by name; nothing is changed."""
+
+    def predict(self, x: Array) -> Array:
+        """Scores in test mode."""
+
+    def evaluate(self, x: Array, y: Array, batch_size: int = 1000) -> Evaluation:
+        """Score and loss on a set, `batch_size` rows at a time."""
+
+    def state(self) -> dict[str, Array]:
+        """Copies of every array that training changes: parameters, buffers, slots by name."""
+
+    def load_state(self, state: Mapping[str, Array], step_number: int) -> None:
+        """Continue from arrays that `state` returned and the step they belong to."""
+
+    def weights(self) -> dict[str, Array]:
+        """Copies of the model's own arrays (parameters and buffers), for keeping the best ones."""
+
+    def load_weights(self, weights: Mapping[str, Any]) -> None:
+        """Put back what `weights` returned."""

@@ -1,0 +1,141 @@
+"""The engine for any object with `params` (a dictionary of arrays) and `loss(X, y)`: a student's own model.
+
+`loss(X, y)` must return (loss, gradients by name) and `loss(X)` scores. Update rules are this package's, or a
+function `f(w, dw, config) -> (next_w, config)` as the courses write them; each parameter has slots of its own.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from chainrule.arrays import Array
+from chainrule.engines.engine import Evaluation
+from chainrule.errors import CheckpointError, ConfigError, DivergenceError, DTypeError, ShapeError, describe
+from chainrule.optim import Step, UpdateRule
+
+RuleFunction = Callable[[Array, Array, dict[str, Any] | None], tuple[Array, dict[str, Any]]]
+
+
+class ForeignEngine:
+    """Runs a model it knows nothing of but `params` and `loss`.
+
+    `optim_configs` holds one configuration dictionary a parameter where the rule is a function.
+    """
+
+    def __init__(
+        self, model: Any, rule: UpdateRule | RuleFunction, optim_config: Mapping[str, Any] | None = None
+    ) -> None:
+        params = getattr(model, "params", None)
+        if not isinstance(params, Mapping) or not callable(getattr(model, "loss", None)):
+            raise DTypeError(f"model must have a dictionary `params` and a method `loss(X, y)`, got {describe(model)}")
+        for name, w in params.items():
+            if not isinstance(w, np.ndarray) or w.dtype.kind != "f":
+                raise DTypeError(
+                    f"model.params[{name!r}] must be an array of floating-point numbers, got {describe(w)}"
+                )
+        self.model, self.rule, self.step_number = model, rule, 0
+        self.slots: dict[str, dict[str, Array]] = {}
+        self.optim_configs: dict[str, dict[str, Any]] = {}
+        for name, w in params.items():
+            if isinstance(rule, UpdateRule):
+                self.slots[name] = rule.init(w.reshape(-1))
+            else:
+                self.optim_configs[name] = copy.deepcopy(dict(optim_config or {}))
+
+    def step(self, x: Array, y: Array, factor: float = 1.0) -> float:
+        """Ask the model for loss and gradients, check them, update parameter after parameter."""
+        with np.errstate(all="ignore"):
+            loss, gradients = self.loss_and_gradients(x, y)
+            self._require_finite(loss, gradients)
+            self.step_number += 1
+            for name, w in list(self.model.params.items()):
+                self.model.params[name] = self._updated(name, w, gradients[name], factor)
+        return loss
+
+    def _updated(self, name: str, w: Array, gradient: Array, factor: float) -> Array:
+        if isinstance(self.rule, UpdateRule):
+            new = w.copy().reshape(-1)
+            self.rule.apply(
+                new, gradient.astype(w.dtype, copy=False).reshape(-1), self.slots[name], self._step(w, factor)
+            )
+            return new.reshape(w.shape)
+        config = dict(self.optim_configs[name])
+        base = config.get("learning_rate")
+        if factor != 1.0 and base is not None:
+            config["learning_rate"] = base * factor
+        new, config = self.rule(w, gradient, config)
+        if base is not None:
+            config["learning_rate"] = base
+        self.optim_configs[name] = config
+        return new
+
+    def _step(self, w: Array, factor: float) -> Step:
+        # Weights are told from biases by their rank: a model of unknown make declares nothing else.
+        return Step(self.step_number, factor, None if w.ndim > 1 else np.zeros(w.size, w.dtype))
+
+    def loss_and_gradients(self, x: Array, y: Array) -> tuple[float, Mapping[str, Array]]:
+        """What `model.loss(x, y)` returns, checked for its form and for the gradients' names and shapes."""
+        result = self.model.loss(x, y)
+        if not isinstance(result, tuple) or len(result) != 2 or not isinstance(result[1], Mapping):
+            raise DTypeError(f"model.loss(X, y) must return (loss, gradients by name), got {describe(result)}")
+        loss, gradients = result
+        for name, w in self.model.params.items():
+            if name not in gradients:
+                raise ConfigError(f"model.loss(X, y) gave no gradient for {name!r}, only {sorted(gradients)}")
+            if np.shape(gradients[name]) != w.shape:
+                raise ShapeError(f"the gradient of {name!r} must have shape {w.shape}, got {np.shape(gradients[name])}")
+        return float(loss), gradients
+
+    def _require_finite(self, loss: float, gradients: Mapping[str, Array]) -> None:
+        if not np.isfinite(loss):
+            raise DivergenceError(self.step_number + 1, "the loss", "its value", loss)
+        for name, gradient in gradients.items():
+            bad = np.asarray(gradient)[~np.isfinite(gradient)]
+            if bad.size:
+                raise DivergenceError(self.step_number + 1, "the model", f"the gradient of {name}", float(bad[0]))
+
+    def predict(self, x: Array) -> Array:
+        """`model.loss(x)`."""
+        return np.asarray(self.model.loss(x))
+
+    def evaluate(self, x: Array, y: Array, batch_size: int = 1000) -> Evaluation:
+        """Accuracy: the highest of (N, C) scores, or the sign of (N,) scores; the loss stays unknown."""
+        parts = [self.predict(x[i : i + batch_size]) for i in range(0, len(x), batch_size)]
+        scores = np.concatenate(parts)
+        labels = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
+        targets = np.asarray(y)
+        if scores.ndim == 1 and targets.min(initial=0) < 0:
+            labels = 2 * labels - 1
+        return Evaluation(float(np.mean(labels == targets)), None)
+
+    def weights(self) -> dict[str, Array]:
+        """Copies of the parameters."""
+        return {name: w.copy() for name, w in self.model.params.items()}
+
+    def load_weights(self, weights: Mapping[str, Any]) -> None:
+        """Put copies of `weights` into the model."""
+        for name, w in weights.items():
+            self.model.params[name] = np.array(w)
+
+    def state(self) -> dict[str, Array]:
+        """Parameters and slots."""
+        slots = {f"slot.{p}.{s}": slot.copy() for p, own in self.slots.items() for s, slot in own.items()}
+        return {**{f"param.{n}": w for n, w in self.weights().items()}, **slots}
+
+    def load_state(self, state: Mapping[str, Array], step_number: int) -> None:
+        """Put parameters and slots back."""
+        expected = self.state()
+        for name, value in expected.items():
+            got = state[name].shape if name in state else "nothing"
+            if got != value.shape:
+                raise CheckpointError(f"state {name!r} must have shape {value.shape}, got {got}")
+        for name in self.model.params:
+            self.model.params[name] = np.array(state[f"param.{name}"])
+        for p, own in self.slots.items():
+            for s in own:
+                own[s] = np.array(state[f"slot.{p}.{s}"])
+        self.step_number = step_number

@@ -1,0 +1,87 @@
+"""The reference engine: a loop over the layer files, then the update rule over one flat vector."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from chainrule.arrays import Array
+from chainrule.engines.engine import Evaluation
+from chainrule.errors import CheckpointError
+from chainrule.network import Network, as_array
+from chainrule.optim import Step, UpdateRule
+
+
+class ReferenceEngine:
+    """Runs a `Network` by its layers' own `forward` and `backward`."""
+
+    def __init__(self, network: Network, rule: UpdateRule) -> None:
+        self.network, self.rule = network, rule
+        self.slots = rule.init(network.params.flat)
+        self.step_number = 0
+
+    def step(self, x: Array, y: Array, factor: float = 1.0) -> float:
+        """Forward, loss, backward, check, update; the running statistics last."""
+        net = self.network
+        batch, targets = net.as_input(x), as_array("y", y)
+        with np.errstate(all="ignore"):  # what is not finite is reported by name below, not as a warning
+            scores, cache = net.forward(batch, train=True, step=self.step_number)
+            value, dscores = net.loss_function(scores, targets)
+            net.backward(dscores, cache)
+            loss = net.regularize(float(value))
+            if not (math.isfinite(loss) and is_finite(net.gradients.flat)):
+                raise net.diagnose(batch, targets, self.step_number + 1)
+            self.step_number += 1
+            self.rule.apply(net.params.flat, net.gradients.flat, self.slots, Step(self.step_number, factor, net.decay))
+            net.update_buffers(cache)
+        return loss
+
+    def loss_and_gradients(self, x: Array, y: Array) -> tuple[float, Mapping[str, Array]]:
+        """As the next step would see them."""
+        return self.network.loss(x, y, step=self.step_number)
+
+    def predict(self, x: Array) -> Array:
+        """Scores in test mode."""
+        return self.network.scores(x)
+
+    def evaluate(self, x: Array, y: Array, batch_size: int = 1000) -> Evaluation:
+        """Score and mean loss, without the regularisation term."""
+        targets = as_array("y", y)
+        with np.errstate(all="ignore"):
+            scores = self.network.scores(x, batch_size)
+            loss, _ = self.network.loss_function(scores, targets)
+            return Evaluation(self.network.loss_function.score(scores, targets), float(loss))
+
+    def weights(self) -> dict[str, Array]:
+        """Copies of parameters and buffers."""
+        return {**self.network.params.copy(), **self.network.buffers.copy()}
+
+    def load_weights(self, weights: Mapping[str, Any]) -> None:
+        """Write parameters and buffers back."""
+        for name, value in weights.items():
+            (self.network.params if name in self.network.params else self.network.buffers)[name] = value
+
+    def state(self) -> dict[str, Array]:
+        """Parameters, buffers and slots, each one flat vector."""
+        slots = {f"slot.{name}": slot.copy() for name, slot in self.slots.items()}
+        return {"params": self.network.params.flat.copy(), "buffers": self.network.buffers.flat.copy(), **slots}
+
+    def load_state(self, state: Mapping[str, Array], step_number: int) -> None:
+        """Copy the vectors back; a set or a size that does not fit is refused before anything is changed."""
+        own = {"params": self.network.params.flat, "buffers": self.network.buffers.flat}
+        own |= {f"slot.{name}": slot for name, slot in self.slots.items()}
+        for name, vector in own.items():
+            got = state[name].shape if name in state else "nothing"
+            if got != vector.shape:
+                raise CheckpointError(f"state {name!r} must have shape {vector.shape}, got {got}")
+        for name, vector in own.items():
+            vector[...] = state[name]
+        self.step_number = step_number
+
+
+def is_finite(flat: Array) -> bool:
+    """Whether every entry is finite; a dot product answers in one pass unless it overflows."""
+    return bool(math.isfinite(float(flat @ flat)) or np.isfinite(flat).all())

@@ -1,0 +1,90 @@
+"""Callbacks: what else happens while the solver trains. Each is told of four moments and may set `solver.stop`."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Literal
+
+from chainrule.errors import ConfigError, DivergenceError, require_number
+
+if TYPE_CHECKING:
+    from chainrule.solver.solver import Solver
+
+
+class Callback:
+    """Base of all callbacks; override the moments of interest."""
+
+    def on_train_begin(self, solver: Solver) -> None:
+        """Before the first step."""
+
+    def on_step_end(self, solver: Solver) -> None:
+        """After every step; `solver.loss_history[-1]` is its loss."""
+
+    def on_epoch_end(self, solver: Solver) -> None:
+        """After the accuracies of an epoch were measured; `solver.history.epochs[-1]` is its record."""
+
+    def on_divergence(self, solver: Solver, error: DivergenceError) -> None:
+        """When a step was refused because a number was not finite; the error is raised afterwards."""
+
+    def on_train_end(self, solver: Solver) -> None:
+        """After the last step, when the best weights have been put back."""
+
+
+class EarlyStopping(Callback):
+    """Stop after `patience` epochs in a row without improvement, and restore the weights of the best one.
+
+    monitor: "val_acc" (higher is better) or "val_loss" (lower is better). min_delta: how much counts as better.
+    """
+
+    def __init__(
+        self, monitor: Literal["val_acc", "val_loss"] = "val_acc", patience: int = 5, min_delta: float = 0.0
+    ) -> None:
+        if monitor not in ("val_acc", "val_loss"):
+            raise ConfigError(f"EarlyStopping: monitor must be 'val_acc' or 'val_loss', got {monitor!r}")
+        require_number("EarlyStopping", "patience", patience, integer=True, low=1)
+        require_number("EarlyStopping", "min_delta", min_delta, low=0)
+        self.monitor, self.patience, self.min_delta = monitor, patience, min_delta
+        self.on_train_begin(None)
+
+    def on_train_begin(self, solver: Solver | None) -> None:
+        """Forget the previous run."""
+        self.best, self.best_epoch, self.waited = -math.inf, 0, 0
+        self.best_weights: dict[str, Any] | None = None
+
+    def on_epoch_end(self, solver: Solver) -> None:
+        """Compare, count, and stop."""
+        record = solver.history.epochs[-1]
+        value = record.val_acc if self.monitor == "val_acc" else record.val_loss
+        if value is None:
+            raise ConfigError("EarlyStopping: this model gives no val_loss; monitor 'val_acc' instead")
+        value = value if self.monitor == "val_acc" else -value
+        if value > self.best + self.min_delta:
+            self.best, self.best_epoch, self.waited = value, record.epoch, 0
+            self.best_weights = solver.engine.weights()
+        else:
+            self.waited += 1
+            solver.stop = solver.stop or self.waited >= self.patience
+
+    def on_train_end(self, solver: Solver) -> None:
+        """Put the weights of the best epoch back."""
+        if self.best_weights is not None:
+            solver.engine.load_weights(self.best_weights)
+
+
+class Checkpoints(Callback):
+    """Write a checkpoint every `every` epochs into `folder`/epoch_N, keeping the last `keep`."""
+
+    def __init__(self, folder: Any, every: int = 1, keep: int = 2) -> None:
+        require_number("Checkpoints", "every", every, integer=True, low=1)
+        require_number("Checkpoints", "keep", keep, integer=True, low=1)
+        self.folder, self.every, self.keep = folder, every, keep
+
+    def on_epoch_end(self, solver: Solver) -> None:
+        """Write, then remove what is older than the last `keep`."""
+        from chainrule.solver.checkpoint import remove_checkpoint
+
+        epoch = solver.epoch
+        if epoch % self.every:
+            return
+        solver.save_checkpoint(f"{self.folder}/epoch_{epoch}")
+        remove_checkpoint(f"{self.folder}/epoch_{epoch - self.every * self.keep}")

@@ -1,0 +1,165 @@
+"""Checkpoints: a folder of tensors (safetensors), state (JSON) and a manifest of SHA-256 sums.
+
+    weights.safetensors    every array by name
+    state.json             the network's declaration, step, history: plain data
+    manifest.json          format version, and size and SHA-256 of the two others
+
+The folder appears under its name only when it is complete. Reading checks the manifest first, names only registered
+layers, and executes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.arrays import Array
+from chainrule.errors import ChainruleError, CheckpointError
+from chainrule.files import new_folder
+from chainrule.network import Network
+
+if TYPE_CHECKING:
+    from chainrule.solver.solver import Solver
+
+FORMAT = 1
+WEIGHTS, STATE, MANIFEST = "weights.safetensors", "state.json", "manifest.json"
+MAX_STATE_BYTES, MAX_MANIFEST_BYTES = 256 << 20, 1 << 16
+
+
+def save_checkpoint(folder: str | Path, arrays: Mapping[str, Array], state: Mapping[str, Any]) -> None:
+    """Write `arrays` and the plain data `state` as a checkpoint; an older one of that name is replaced."""
+    from safetensors.numpy import save
+
+    for name, array in arrays.items():
+        if array.dtype == np.longdouble and array.dtype != np.float64:
+            raise CheckpointError(f"{name} is longdouble, which safetensors cannot hold; train in float64 to save")
+    contents = {
+        WEIGHTS: save({name: np.ascontiguousarray(a) for name, a in arrays.items()}),
+        STATE: json.dumps(state, indent=1).encode(),
+    }
+    manifest = {
+        "format": FORMAT,
+        "files": {n: {"bytes": len(c), "sha256": hashlib.sha256(c).hexdigest()} for n, c in contents.items()},
+    }
+    try:
+        with new_folder(folder) as temporary:
+            for name, content in contents.items():
+                (temporary / name).write_bytes(content)
+            (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1))
+    except OSError as error:
+        raise CheckpointError(f"checkpoint {folder} could not be written: {error}") from error
+
+
+def load_checkpoint(folder: str | Path) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Read a checkpoint's arrays and state; `CheckpointError` if a file is missing, damaged or of a newer format."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    folder = Path(folder)
+    manifest = _read_json(folder, MANIFEST, None, MAX_MANIFEST_BYTES)
+    if manifest.get("format") != FORMAT:
+        raise CheckpointError(f"{folder / MANIFEST}: format must be {FORMAT}, got {manifest.get('format')!r}")
+    files = manifest.get("files")
+    if not isinstance(files, dict) or set(files) != {WEIGHTS, STATE}:
+        raise CheckpointError(f"{folder / MANIFEST}: files must list {WEIGHTS} and {STATE}, got {files!r}")
+    state = _read_json(folder, STATE, files[STATE], MAX_STATE_BYTES)
+    try:
+        arrays = load(_read(folder, WEIGHTS, files[WEIGHTS], None))
+    except (SafetensorError, ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(f"{folder / WEIGHTS}: not a safetensors file: {error}") from None
+    return arrays, state
+
+
+def remove_checkpoint(folder: str | Path) -> None:
+    """Delete a checkpoint folder if it is there."""
+    if (Path(folder) / MANIFEST).is_file():
+        shutil.rmtree(folder)
+
+
+def save_network(folder: str | Path, network: Network, extra: Mapping[str, Any] | None = None) -> None:
+    """Write a network's declaration and tensors; `extra` is plain data kept beside them."""
+    arrays = {**network.params, **network.buffers}
+    save_checkpoint(folder, arrays, {"network": network.config(), "extra": dict(extra or {})})
+
+
+def load_network(folder: str | Path) -> tuple[Network, dict[str, Any]]:
+    """Build the network that a checkpoint holds; also returns the `extra` data saved with it."""
+    arrays, state = load_checkpoint(folder)
+    try:
+        network = Network.from_config(state.get("network"))
+        expected = {**network.params.shapes, **network.buffers.shapes}
+        if set(arrays) != set(expected):
+            raise CheckpointError(f"expected tensors {sorted(expected)}, got {sorted(arrays)}")
+        for name, array in arrays.items():
+            (network.params if name in network.params else network.buffers)[name] = array
+    except ChainruleError as error:
+        raise CheckpointError(f"{folder}: {error}") from None
+    return network, state.get("extra") or {}
+
+
+def save_training(folder: str | Path, solver: Solver) -> None:
+    """Write everything `solver` needs to go on: weights, slots, best weights, history, counters."""
+    arrays = {f"state.{n}": a for n, a in solver.engine.state().items()}
+    arrays |= {f"best.{n}": a for n, a in solver.best_params.items()}
+    state = {
+        "network": solver.model.config() if isinstance(solver.model, Network) else None,
+        "step_number": solver.engine.step_number,
+        "epoch": solver.epoch,
+        "best_val_acc": None if np.isneginf(solver.best_val_acc) else solver.best_val_acc,
+        "history": solver.history.to_dict(),
+    }
+    save_checkpoint(folder, arrays, state)
+
+
+def load_training(folder: str | Path, solver: Solver) -> None:
+    """Bring `solver`, built like the one that was saved, to the point where `save_training` was called."""
+    from chainrule.solver.history import Epoch, History
+
+    arrays, state = load_checkpoint(folder)
+    try:
+        kept = state["history"]
+        epochs = [Epoch(**record) for record in kept["epochs"]]
+        history = History(kept["loss_history"], kept["train_acc_history"], kept["val_acc_history"], epochs)
+        best_val_acc, epoch, step_number = state["best_val_acc"], int(state["epoch"]), int(state["step_number"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{Path(folder) / STATE}: not the state of a training run: {error}") from None
+    if isinstance(solver.model, Network) and state.get("network") != solver.model.config():
+        raise CheckpointError(f"{folder}: holds another network than the solver's: {state.get('network')}")
+    own = {n.removeprefix("state."): a for n, a in arrays.items() if n.startswith("state.")}
+    solver.engine.load_state(own, step_number)
+    solver.best_params = {n.removeprefix("best."): a for n, a in arrays.items() if n.startswith("best.")}
+    solver.best_val_acc = -np.inf if best_val_acc is None else float(best_val_acc)
+    solver.history, solver.epoch = history, epoch
+
+
+def _read(folder: Path, name: str, entry: Any, limit: int | None) -> bytes:
+    path = folder / name
+    try:
+        size = path.stat().st_size
+        if limit is not None and size > limit:
+            raise CheckpointError(f"{path}: must be at most {limit} bytes, got {size}")
+        if entry is not None and (not isinstance(entry, dict) or entry.get("bytes") != size):
+            expected = entry.get("bytes") if isinstance(entry, dict) else entry
+            raise CheckpointError(f"{path}: the manifest says {expected!r} bytes, got {size}")
+        content = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
+    if entry is not None and hashlib.sha256(content).hexdigest() != entry.get("sha256"):
+        raise CheckpointError(f"{path}: its SHA-256 is not the manifest's; the file is damaged")
+    return content
+
+
+def _read_json(folder: Path, name: str, entry: Any, limit: int) -> dict[str, Any]:
+    try:
+        value = json.loads(_read(folder, name, entry, limit))
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{folder / name}: not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{folder / name}: must hold an object, got {type(value).__name__}")
+    return value

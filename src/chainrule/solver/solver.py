@@ -1,0 +1,232 @@
+"""The solver: mini-batches in, a trained model out. The loop is `Solver.train`, and fits on one screen."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.arrays import Array, Stream, generator
+from chainrule.data.batches import Batches, make_batches
+from chainrule.engines import Evaluation, make_engine
+from chainrule.errors import ConfigError, DivergenceError, DTypeError, ShapeError, describe, require_number, unknown
+from chainrule.optim import RULES, Schedule, UpdateRule, When
+from chainrule.optim.schedules import EpochDecay
+from chainrule.solver.callbacks import Callback
+from chainrule.solver.history import Epoch, History
+
+
+class Solver:
+    """Trains any object with `params` and `loss(X, y)` by mini-batches; the best parameters are put back at the end.
+
+    model: a `Network`, or an object with a dictionary `params` whose `loss(X, y)` returns (loss, gradients) and whose
+    `loss(X)` returns scores. data: a dictionary with X_train, y_train, X_val, y_val.
+
+    update_rule: a name ("sgd", "adam", ...), an `UpdateRule`, or a function f(w, dw, config) -> (w, config).
+    optim_config: the rule's hyperparameters, when it is given by name or as a function. lr_decay: factor on the
+    learning rate after each epoch; schedule: a `Schedule` instead of it. batch_size, num_epochs: as they say.
+    num_train_samples: how many training examples accuracy is measured on; num_val_samples: None for all.
+    print_every, verbose: print the loss every so many steps, and the accuracies. checkpoint_name: a checkpoint
+    NAME_epoch_N is written after each epoch. engine: "auto" or an engine's name. callbacks: see `Callback`.
+    sampling: "shuffled" (each example once an epoch) or "replacement" (the classic solver's), or a `Batches`.
+
+    Attributes: epoch, best_val_acc, best_params, loss_history, train_acc_history, val_acc_history, history.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        data: Mapping[str, Array],
+        *,
+        update_rule: str | UpdateRule | Callable[..., Any] = "sgd",
+        optim_config: Mapping[str, Any] | None = None,
+        lr_decay: float = 1.0,
+        batch_size: int = 100,
+        num_epochs: int = 10,
+        print_every: int = 10,
+        verbose: bool = True,
+        num_train_samples: int | None = 1000,
+        num_val_samples: int | None = None,
+        checkpoint_name: str | None = None,
+        schedule: Schedule | None = None,
+        callbacks: Sequence[Callback] = (),
+        engine: str = "auto",
+        seed: int = 0,
+        sampling: str | Batches = "shuffled",
+    ) -> None:
+        for argument, value in (("batch_size", batch_size), ("print_every", print_every)):
+            require_number("Solver", argument, value, integer=True, low=1)
+        require_number("Solver", "num_epochs", num_epochs, integer=True, low=0)
+        require_number("Solver", "seed", seed, integer=True, low=0)
+        require_number("Solver", "lr_decay", lr_decay, low=0)
+        for argument, count in (("num_train_samples", num_train_samples), ("num_val_samples", num_val_samples)):
+            if count is not None:
+                require_number("Solver", argument, count, integer=True, low=1)
+        if schedule is not None and not isinstance(schedule, Schedule):
+            raise DTypeError(f"Solver: schedule must be a schedule, got {describe(schedule)}")
+        strangers = [c for c in callbacks if not isinstance(c, Callback)]
+        if strangers:
+            raise DTypeError(f"Solver: callbacks must be a list of callbacks, got {describe(strangers[0])} in it")
+        self.model, self.seed = model, seed
+        self.X_train, self.y_train = _pair(data, "train")
+        self.X_val, self.y_val = _pair(data, "val")
+        self.update_rule = make_rule(update_rule, optim_config)
+        self.optim_config = dict(optim_config or {})
+        self.lr_decay, self.schedule = lr_decay, EpochDecay(lr_decay) if schedule is None else schedule
+        self.batch_size, self.num_epochs = batch_size, num_epochs
+        self.print_every, self.verbose, self.checkpoint_name = print_every, verbose, checkpoint_name
+        self.num_train_samples, self.num_val_samples = num_train_samples, num_val_samples
+        self.callbacks = list(callbacks)
+        self.engine = make_engine(model, self.update_rule, engine, optim_config)
+        self.batches = make_batches(sampling, len(self.X_train), batch_size, seed)
+        self.history = History()
+        self.epoch, self.stop = 0, False
+        self.best_val_acc, self.best_params = -np.inf, self.engine.weights()
+
+    # -- the loop ---------------------------------------------------------------------------------------------------
+
+    def train(self) -> History:
+        """Run the steps that remain of `num_epochs`, measure after each epoch, and put the best weights back."""
+        per_epoch, total = self.batches.steps_per_epoch, self.num_epochs * self.batches.steps_per_epoch
+        self.stop = False
+        self._tell("on_train_begin")
+        while self.engine.step_number < total and not self.stop:
+            started, first = time.perf_counter(), self.engine.step_number
+            seen = 0
+            for step in range(first, (first // per_epoch + 1) * per_epoch):
+                rows = self.batches.indices(step)
+                seen += len(rows)
+                factor = self.schedule(When(step, per_epoch, total, self._epoch_scores()))
+                self.history.loss_history.append(self._step(rows, factor))
+                if self.verbose and step % self.print_every == 0:
+                    print(f"(Iteration {step + 1} / {total}) loss: {self.history.loss_history[-1]:f}")
+                self._tell("on_step_end")
+                if step == 0:
+                    self._measure()
+                if self.stop:
+                    break
+            seconds = time.perf_counter() - started
+            self.epoch = self.engine.step_number // per_epoch
+            self._end_epoch(self.engine.step_number - first, seen, seconds, factor)
+        self.engine.load_weights(self.best_params)
+        self._tell("on_train_end")
+        return self.history
+
+    def _step(self, rows: Array, factor: float) -> float:
+        """One training step on the given rows of the training set."""
+        try:
+            return self.engine.step(self.X_train[rows], self.y_train[rows], factor)
+        except DivergenceError as error:
+            for callback in self.callbacks:
+                callback.on_divergence(self, error)
+            raise
+
+    def _end_epoch(self, steps: int, seen: int, seconds: float, factor: float) -> None:
+        """Measure, record, keep the best, write the checkpoint, tell the callbacks."""
+        train_acc, val = self._measure()
+        loss = float(np.mean(self.history.loss_history[-steps:]))
+        self.history.epochs.append(
+            Epoch(self.epoch, loss, train_acc, val.score, val.loss, factor, seconds, seen / max(seconds, 1e-9))
+        )
+        if self.verbose:
+            print(f"(Epoch {self.epoch} / {self.num_epochs}) train acc: {train_acc:f}; val_acc: {val.score:f}")
+        if self.checkpoint_name is not None:
+            self.save_checkpoint(f"{self.checkpoint_name}_epoch_{self.epoch}")
+        self._tell("on_epoch_end")
+
+    def _measure(self) -> tuple[float, Evaluation]:
+        """Accuracy on a part of the training set and on the validation set; the best weights are kept."""
+        train_acc = self.check_accuracy(self.X_train, self.y_train, self.num_train_samples)
+        X, y = self._subset(self.X_val, self.y_val, self.num_val_samples)
+        val = self.engine.evaluate(X, y)
+        self.history.train_acc_history.append(train_acc)
+        self.history.val_acc_history.append(val.score)
+        if val.score > self.best_val_acc:
+            self.best_val_acc, self.best_params = val.score, self.engine.weights()
+        return train_acc, val
+
+    # -- around the loop --------------------------------------------------------------------------------------------
+
+    def check_accuracy(self, X: Array, y: Array, num_samples: int | None = None, batch_size: int = 1000) -> float:
+        """The fraction of (X, y) predicted right (R² for a regression), on `num_samples` random rows if given."""
+        X, y = self._subset(X, y, num_samples)
+        return self.engine.evaluate(X, y, batch_size).score
+
+    @property
+    def loss_history(self) -> list[float]:
+        """The training loss of every step."""
+        return self.history.loss_history
+
+    @property
+    def train_acc_history(self) -> list[float]:
+        """Accuracy on the training subset: at the first step, then after each epoch."""
+        return self.history.train_acc_history
+
+    @property
+    def val_acc_history(self) -> list[float]:
+        """Accuracy on the validation set, measured together with the training subset."""
+        return self.history.val_acc_history
+
+    def save_checkpoint(self, folder: str | Path) -> None:
+        """Write weights, slots and history into `folder`, all or nothing."""
+        from chainrule.solver.checkpoint import save_training
+
+        save_training(folder, self)
+
+    def _subset(self, X: Array, y: Array, count: int | None) -> tuple[Array, Array]:
+        if count is None or count >= len(X):
+            return X, y
+        rows = generator(self.seed, Stream.SUBSET, self.epoch).choice(len(X), count, replace=False)
+        return X[rows], y[rows]
+
+    def _epoch_scores(self) -> list[float]:
+        return [record.val_acc for record in self.history.epochs]
+
+    def _tell(self, moment: str) -> None:
+        for callback in self.callbacks:
+            getattr(callback, moment)(self)
+
+
+def make_rule(rule: str | UpdateRule | Callable[..., Any], config: Mapping[str, Any] | None) -> Any:
+    """The update rule that `rule` and `optim_config` mean; a function is returned as it is.
+
+    >>> make_rule("sgd", {"learning_rate": 0.5})
+    SGD(learning_rate=0.5)
+    """
+    if isinstance(rule, UpdateRule):
+        if config:
+            raise ConfigError("Solver: optim_config goes with a rule given by name; this rule has its numbers already")
+        return rule
+    if isinstance(rule, str):
+        known = {r.key: r for r in RULES}
+        if rule not in known:
+            raise unknown("update rule", rule, known)
+        fields = [f.name for f in dataclasses.fields(known[rule])]  # type: ignore[arg-type]
+        for name in config or {}:
+            if name not in fields:
+                raise unknown(f"optim_config entry of {rule}", name, fields)
+        return known[rule](**dict(config or {}))
+    if callable(rule) and not isinstance(rule, type):
+        return rule
+    raise DTypeError(f"Solver: update_rule must be a name, an update rule or a function, got {describe(rule)}")
+
+
+def _pair(data: Any, part: str) -> tuple[Array, Array]:
+    if not isinstance(data, Mapping):
+        raise DTypeError(f"Solver: data must be a dictionary with X_train, y_train, X_val, y_val, got {describe(data)}")
+    for key in (f"X_{part}", f"y_{part}"):
+        if key not in data:
+            raise ConfigError(f"Solver: data must hold {key!r}, got {sorted(map(str, data))}")
+    X, y = np.asarray(data[f"X_{part}"]), np.asarray(data[f"y_{part}"])
+    for key, value in ((f"X_{part}", X), (f"y_{part}", y)):
+        if value.dtype.kind not in "fiub":
+            raise DTypeError(f"Solver: data[{key!r}] must hold numbers, got {describe(data[key])}")
+    if X.ndim == 0 or len(X) == 0 or y.ndim == 0 or len(X) != len(y):
+        raise ShapeError(
+            f"Solver: X_{part} and y_{part} must hold the same number (>= 1) of rows, got {X.shape} and {y.shape}"
+        )
+    return X, y

@@ -61,11 +61,10 @@ def __dir__() -> list[str]:
 
 
 def _names(module: Any) -> set[str]:
-    """What a module offers: classes and functions of this package, and values in capitals or in small letters."""
+    """What a module offers: its `__all__`, or the classes and functions that a package defines."""
+    if hasattr(module, "__all__"):
+        return set(module.__all__)
+    own = module.__name__
     return {
-        name
-        for name, value in vars(module).items()
-        if not name.startswith("_")
-        and getattr(value, "__module__", module.__name__).startswith("chainrule")
-        and type(value).__name__ not in ("module", "_Feature")
+        n for n, v in vars(module).items() if not n.startswith("_") and getattr(v, "__module__", "").startswith(own)
     }

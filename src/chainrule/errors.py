@@ -12,6 +12,16 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+__all__ = [
+    "ChainruleError",
+    "CheckpointError",
+    "ConfigError",
+    "DTypeError",
+    "DataError",
+    "DivergenceError",
+    "ShapeError",
+]
+
 
 class ChainruleError(Exception):
     """The root of every error raised on purpose by this package."""

@@ -16,6 +16,22 @@ import numpy as np
 from chainrule.arrays import Array, Shape
 from chainrule.errors import ConfigError, require_number
 
+__all__ = [
+    "Constant",
+    "He",
+    "Initializer",
+    "Normal",
+    "Ones",
+    "Orthogonal",
+    "Uniform",
+    "Xavier",
+    "Zeros",
+    "he_normal",
+    "ones",
+    "xavier_normal",
+    "zeros",
+]
+
 
 def fans(shape: Shape) -> tuple[int, int]:
     """Fan-in and fan-out of a weight tensor.

@@ -21,6 +21,8 @@ from chainrule.layers.sequential import Sequential, as_layers
 from chainrule.losses import Loss, SoftmaxCrossEntropy
 from chainrule.summary import Summary
 
+__all__ = ["Network"]
+
 DTYPES = ("float32", "float64", "longdouble")
 
 

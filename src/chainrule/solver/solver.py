@@ -68,7 +68,8 @@ class Solver:
                 require_number("Solver", argument, count, integer=True, low=1)
         if schedule is not None and not isinstance(schedule, Schedule):
             raise DTypeError(f"Solver: schedule must be a schedule, got {describe(schedule)}")
-        strangers = [c for c in callbacks if not isinstance(c, Callback)]
+        given: list[Any] = list(callbacks)
+        strangers = [c for c in given if not isinstance(c, Callback)]
         if strangers:
             raise DTypeError(f"Solver: callbacks must be a list of callbacks, got {describe(strangers[0])} in it")
         self.model, self.seed = model, seed

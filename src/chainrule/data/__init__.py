@@ -1,1 +1,25 @@
 """Data sets, splits and mini-batches; one file per source format."""
+
+from __future__ import annotations
+
+from chainrule.data.batches import LegacyBatches as LegacyBatches
+from chainrule.data.batches import ReplacementBatches as ReplacementBatches
+from chainrule.data.batches import ShuffledBatches as ShuffledBatches
+from chainrule.data.binary20d import load_binary20d as load_binary20d
+from chainrule.data.catalog import CATALOG as CATALOG
+from chainrule.data.catalog import load as load
+from chainrule.data.dataset import Dataset as Dataset
+from chainrule.data.dataset import Splits as Splits
+from chainrule.data.digits import load_digits as load_digits
+from chainrule.data.idx import load_mnist as load_mnist
+from chainrule.data.idx import read_idx as read_idx
+from chainrule.data.npz import read_npz as read_npz
+from chainrule.data.source import Source as Source
+from chainrule.data.source import find_folder as find_folder
+from chainrule.data.splits import ordered_split as ordered_split
+from chainrule.data.splits import random_split as random_split
+from chainrule.data.splits import stratified_split as stratified_split
+from chainrule.data.transforms import NORMALIZATIONS as NORMALIZATIONS
+from chainrule.data.transforms import Normalizer as Normalizer
+from chainrule.data.transforms import flatten as flatten
+from chainrule.data.transforms import to_float as to_float

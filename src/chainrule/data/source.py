@@ -1,0 +1,83 @@
+"""A named data set as it comes from its files, and where those files are looked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chainrule.data.dataset import Dataset
+from chainrule.errors import DataError, DTypeError, describe
+
+#: The environment variable that names the folder with one subfolder a data set.
+VARIABLE = "CHAINRULE_DATA"
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A data set by name.
+
+    train: its rows, or those of its own training part. test: its own test part, where its makers gave one.
+    scale: the highest value a raw input can have, so that X / scale lies in [0, 1]; None where inputs are not bounded.
+    notes: what a reader should know (units, the customary split).
+    """
+
+    name: str
+    train: Dataset
+    test: Dataset | None = None
+    scale: float | None = None
+    notes: str = ""
+
+
+def as_path(owner: str, path: Any) -> Path:
+    """`path` as a `Path`; `DTypeError` for what cannot be one."""
+    if not isinstance(path, (str, os.PathLike)) or "\0" in os.fspath(path):
+        raise DTypeError(f"{owner}: the path must be a string or path object, got {describe(path)}")
+    return Path(path)
+
+
+def find_file(owner: str, folder: Path, names: Sequence[str]) -> Path:
+    """The first of `names` that is a file in `folder`; `DataError` where none is."""
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    raise DataError(f"{owner}: folder must hold {_either(names)}, got {str(folder)!r}, which does not")
+
+
+def find_folder(name: str, files: Sequence[Sequence[str]]) -> Path:
+    """The folder of data set `name`: the first that holds its `files`, each given as its alternative file names.
+
+    Looks in $CHAINRULE_DATA/<name>, then in the cache, $XDG_CACHE_HOME/chainrule/<name> (~/.cache without it).
+    Raises `DataError` saying what was looked for, where, and what to set.
+    """
+    reports = []
+    for folder in _candidates(name):
+        missing = [names for names in files if not any((folder / n).is_file() for n in names)]
+        if not missing:
+            return folder
+        state = f"lacks {', '.join(_either(names) for names in missing)}" if folder.is_dir() else "is not a folder"
+        reports.append(f"{folder} {state}")
+    wanted = ", ".join(names[0] for names in files)
+    if not os.environ.get(VARIABLE):
+        reports.insert(0, f"{VARIABLE} is not set")
+    raise DataError(
+        f"data set {name!r} was not found: looked for {wanted}; {'; '.join(reports)}. "
+        f"Set {VARIABLE} to the folder that holds a folder {name!r} with these files."
+    )
+
+
+def _candidates(name: str) -> list[Path]:
+    folders = []
+    given = os.environ.get(VARIABLE)
+    if given:
+        folders.append(Path(os.path.expanduser(given)) / name)
+    cache = os.environ.get("XDG_CACHE_HOME", "")
+    # The XDG specification: a relative path counts as not set.
+    root = cache if os.path.isabs(cache) else os.path.expanduser("~/.cache")
+    return [*folders, Path(root) / "chainrule" / name]
+
+
+def _either(names: Sequence[str]) -> str:
+    return " or ".join(names)

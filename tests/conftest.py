@@ -1,0 +1,21 @@
+"""What every test shares: the folder of real data sets, and Hypothesis without time limits."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("chainrule", deadline=None)  # no test depends on the speed of the machine
+settings.load_profile("chainrule")
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder that CHAINRULE_DATA names, with one folder a data set; the test is skipped without it."""
+    given = os.environ.get("CHAINRULE_DATA")
+    if not given:
+        pytest.skip("needs real data sets: set CHAINRULE_DATA to the folder that holds mnist/ and binary20d/")
+    return Path(given)

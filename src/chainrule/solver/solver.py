@@ -93,8 +93,7 @@ class Solver:
     def train(self) -> History:
         """Run the steps that remain of `num_epochs`, measure after each epoch, and put the best weights back."""
         per_epoch, total = self.batches.steps_per_epoch, self.num_epochs * self.batches.steps_per_epoch
-        self.stop = False
-        self._tell("on_train_begin")
+        self._begin()
         while self.engine.step_number < total and not self.stop:
             started, first = time.perf_counter(), self.engine.step_number
             seen = 0
@@ -116,6 +115,10 @@ class Solver:
         self.engine.load_weights(self.best_params)
         self._tell("on_train_end")
         return self.history
+
+    def _begin(self) -> None:
+        self.stop = False
+        self._tell("on_train_begin")
 
     def _step(self, rows: Array, factor: float) -> float:
         """One training step on the given rows of the training set."""

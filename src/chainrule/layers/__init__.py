@@ -6,13 +6,29 @@ Every generated test, documentation row, benchmark case and recipe name follows 
 from __future__ import annotations
 
 from chainrule.layers.affine import Affine as Affine
+from chainrule.layers.batch_norm import BatchNorm as BatchNorm
 from chainrule.layers.branches import Branches as Branches
+from chainrule.layers.dropout import Dropout as Dropout
+from chainrule.layers.elu import ELU as ELU
+from chainrule.layers.flatten import Flatten as Flatten
+from chainrule.layers.gelu import GELU as GELU
 from chainrule.layers.layer import Cost as Cost
 from chainrule.layers.layer import Layer as Layer
 from chainrule.layers.layer import Param as Param
+from chainrule.layers.layer_norm import LayerNorm as LayerNorm
+from chainrule.layers.leaky_relu import LeakyReLU as LeakyReLU
+from chainrule.layers.prelu import PReLU as PReLU
 from chainrule.layers.relu import ReLU as ReLU
 from chainrule.layers.residual import Residual as Residual
+from chainrule.layers.rms_norm import RMSNorm as RMSNorm
+from chainrule.layers.selu import SELU as SELU
 from chainrule.layers.sequential import Sequential as Sequential
+from chainrule.layers.sigmoid import Sigmoid as Sigmoid
+from chainrule.layers.silu import SiLU as SiLU
+from chainrule.layers.softmax import Softmax as Softmax
+from chainrule.layers.softplus import Softplus as Softplus
+from chainrule.layers.squeeze import Squeeze as Squeeze
+from chainrule.layers.tanh import Tanh as Tanh
 
 #: Every layer class, in the order of the list above.
 LAYERS: tuple[type[Layer], ...] = tuple(

@@ -1,1 +1,9 @@
 """Gradient and layer checks: every backward pass is held against numbers it did not compute."""
+
+from __future__ import annotations
+
+from chainrule.check.gradient import GradientReport as GradientReport
+from chainrule.check.gradient import check_gradient as check_gradient
+from chainrule.check.gradient import relative_error as relative_error
+from chainrule.check.layer import check_layer as check_layer
+from chainrule.check.layer import check_loss as check_loss

@@ -1,0 +1,241 @@
+"""`check_gradient`: an analytic gradient held against numerical differentiation, coordinate by coordinate.
+
+    relative error of coordinate i = |aᵢ − nᵢ| / max(|aᵢ|, |nᵢ|, floor)
+
+a is the analytic and n the numerical gradient of L = Σ dout · f(x). Entries far below the others are dominated by
+rounding, so floor = max(10⁻³ · largest |a| or |n|, 10⁻⁶ · Σ |dout · f(x)|); the part of |aᵢ − nᵢ| that rounding inside
+f explains (about ε |f| / h) is subtracted first. See `differences.py` for the three ways to obtain n.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.arrays import Array
+from chainrule.check.differences import METHODS, MethodName, Plan, Watched, differentiate, plan_for
+from chainrule.errors import ConfigError, DataError, DTypeError, ShapeError, describe, require_number, unknown
+
+#: With more than this share of the checked coordinates at kinks, a check says too little and fails.
+MOST_KINKS = 0.25
+
+
+@dataclass(frozen=True)
+class GradientReport:
+    """What one gradient check found.
+
+    name: of the tensor. method: how the numbers were obtained. checked: coordinates looked at, of `size`.
+    error: the worst relative error beyond rounding, at `index`, where differentiation gave `expected` and the analytic
+    gradient `got`. kinks: coordinates left out because the function has no derivative there.
+    problems: faults beyond numbers.
+    """
+
+    name: str
+    method: str
+    error: float
+    index: tuple[int, ...] | None
+    expected: float
+    got: float
+    checked: int
+    size: int
+    kinks: int
+    tolerance: float
+    problems: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the worst error is within the tolerance and nothing else is wrong."""
+        return self.error <= self.tolerance and not self.problems
+
+    def __str__(self) -> str:
+        parts = [] if self.error <= self.tolerance else [self._worst()]
+        parts.extend(self.problems)
+        if self.ok:
+            parts.append(f"ok, relative error {self.error:.1e} at worst (tolerance {self.tolerance:.1e})")
+        kinks = f", {self.kinks} left out at kinks" if self.kinks else ""
+        parts.append(f"{self.checked} of {self.size} coordinates checked{kinks}, method {self.method}")
+        return f"{self.name}: " + "; ".join(parts)
+
+    def _worst(self) -> str:
+        return f"index {self.index}: expected {self.expected:.6g}, got {self.got:.6g} (relative error {self.error:.2g})"
+
+
+def relative_error(got: Array, expected: Array, floor: float | None = None) -> float:
+    """The largest |got − expected| / max(|got|, |expected|, floor) over all entries.
+
+    floor: by default a thousandth of the largest entry of either, so that rounding in tiny entries does not count.
+
+    >>> relative_error(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
+    0.5
+    """
+    a, n = np.asarray(got), np.asarray(expected)
+    if a.shape != n.shape:
+        raise ShapeError(f"relative_error: got must have the shape of expected, {n.shape}, got {a.shape}")
+    if a.size == 0:
+        return 0.0
+    a, n = (v if v.dtype.kind == "f" and v.dtype.itemsize >= 8 else v.astype(np.float64) for v in (a, n))
+    return float(np.max(_relative_errors(a, n, _largest(a, n) * 1e-3 if floor is None else floor)))
+
+
+def check_gradient(
+    f: Callable[[Array], Any],
+    x: Array,
+    gradient: Array | Callable[[Array], Array] | None = None,
+    *,
+    dout: Array | None = None,
+    method: MethodName = "auto",
+    name: str = "x",
+    num_checks: int | None = None,
+    step: float | None = None,
+    tolerance: float | None = None,
+    seed: int = 0,
+) -> GradientReport:
+    """Compare an analytic gradient of `f` at `x` with numerical differentiation.
+
+    f: maps an array like `x` to a number or an array; or to a pair (loss, gradient), and then `gradient` is left out.
+    gradient: ∂L/∂x for L = Σ dout · f(x), in the shape of `x`; or a function from `dout` to it.
+    dout: ∂L/∂f in the shape of `f(x)`; for a function `gradient` it is drawn at random, for a number it is 1.
+    method: "extended", "complex", "central", or "auto", which takes the first of them that `f` allows.
+    num_checks: how many coordinates, drawn at random, to check; all by default.
+    step: the h of the differences, in place of the method's own. tolerance: the relative error that still passes; by
+    default 1e-8 (6e-6 for central differences), and not below √ε of the gradient's own dtype.
+
+    Raises `DTypeError`, `DataError`, `ShapeError` or `ConfigError` for arguments that cannot be checked. A gradient of
+    the wrong shape, a function that changes its argument or answers differently each time, and too many kinks are
+    findings: the report is not `ok` and names them.
+
+    >>> x = np.array([0.5, -1.0])
+    >>> check_gradient(np.sin, x, lambda dout: dout * np.cos(x)).ok
+    True
+    >>> report = check_gradient(lambda x: (x**2).sum(), x, np.array([1.0, 2.0]), name="x")
+    >>> report.index, report.expected, report.got
+    ((1,), -2.0, 2.0)
+    """
+    x = _require_input(x)
+    _require_options(method, num_checks, step, tolerance)
+    rng = np.random.default_rng(seed)
+    watched = Watched(f)
+    base = x if x.dtype.itemsize >= 8 else x.astype(np.float64)
+    first, second = watched.raw(base), watched.raw(base)
+    value = np.asarray(first[0] if isinstance(first, tuple) else first)
+    problems = [] if _same(first, second) else [f"f is not a function of {name}: two calls gave different values"]
+    plan = plan_for(watched, base, method, step, rng)
+
+    if gradient is None:
+        if not isinstance(first, tuple) or len(first) != 2:
+            raise ConfigError("check_gradient: gradient must be given unless f returns a pair (loss, gradient)")
+        gradient = watched.raw(x)[1]
+    if dout is None:
+        if value.size != 1 and not callable(gradient):
+            raise ConfigError(
+                f"check_gradient: dout must be given for f of shape {value.shape}, or gradient be a function of dout"
+            )
+        dout = rng.normal(size=value.shape) if callable(gradient) else np.ones(value.shape)
+    dout = np.asarray(dout)
+    if dout.shape != value.shape:
+        raise ShapeError(f"check_gradient: dout must have the shape of f, {value.shape}, got {dout.shape}")
+    wide = np.dtype(np.float64) if plan.method == "complex" else plan.dtype
+    got = np.asarray(gradient(dout.astype(wide)) if callable(gradient) else gradient)
+
+    if tolerance is None:
+        eps = float(np.finfo(got.dtype).eps) if got.dtype.kind == "f" else 0.0
+        tolerance = max(plan.tolerance, eps**0.5)
+    if got.shape != x.shape:
+        problems.append(f"the gradient has shape {got.shape}, {name} has shape {x.shape}")
+        return GradientReport(
+            name, plan.method, float("inf"), None, float("nan"), float("nan"), 0, x.size, 0, tolerance, tuple(problems)
+        )
+    coordinates = _coordinates(x.size, num_checks, rng)
+    report = _compare(watched, base, dout, got, coordinates, plan, name, tolerance)
+    problems.extend(report.problems)
+    if watched.changes_input:
+        problems.insert(0, f"f changes {name} in place")
+    return GradientReport(**{**vars(report), "problems": tuple(problems)})
+
+
+def _compare(
+    f: Watched, x: Array, dout: Array, got: Array, coordinates: Array, plan: Plan, name: str, tolerance: float
+) -> GradientReport:
+    estimates = differentiate(f, x, dout, coordinates, plan)
+    a, n = got.reshape(-1)[coordinates].astype(estimates.value.dtype), estimates.value
+    size = 1e-6 * float(np.sum(abs(dout * f(x))))
+    kinks = estimates.kinks(max(1e-3 * _largest(estimates.slope), size), plan.kink_threshold)
+    problems = []
+    if kinks.sum() > MOST_KINKS * len(coordinates):
+        problems.append(
+            f"{kinks.sum()} of {len(coordinates)} coordinates lie at kinks of f, which leaves too few to judge: move "
+            f"{name} away from ties, or pass a smaller step"
+        )
+    floor = max(1e-3 * _largest(a[~kinks], n[~kinks]), size)
+    errors = np.where(kinks, 0.0, _relative_errors(a, n, floor, estimates.resolution))
+    worst = int(np.argmax(errors))
+    index = tuple(int(i) for i in np.unravel_index(coordinates[worst], x.shape))
+    return GradientReport(
+        name=name,
+        method=plan.method,
+        error=float(errors[worst]),
+        index=index if not kinks.all() else None,
+        expected=float(n[worst]),
+        got=float(a[worst]),
+        checked=len(coordinates),
+        size=x.size,
+        kinks=int(kinks.sum()),
+        tolerance=tolerance,
+        problems=tuple(problems),
+    )
+
+
+def _relative_errors(a: Array, n: Array, floor: float, resolution: Array | float = 0.0) -> Array:
+    """Element by element; NaN or infinity on either side counts as an infinite error."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        off = np.maximum(abs(a - n) - resolution, 0)
+        size = np.maximum(np.maximum(abs(a), abs(n)), floor)
+        errors = off / np.where(size > 0, size, 1)
+    return np.where(np.isfinite(a) & np.isfinite(n), errors, np.inf)
+
+
+def _largest(*arrays: Array) -> float:
+    finite = [float(np.max(abs(v[np.isfinite(v)]), initial=0.0)) for v in arrays]
+    return max(finite, default=0.0)
+
+
+def _coordinates(size: int, num_checks: int | None, rng: np.random.Generator) -> Array:
+    if num_checks is None or num_checks >= size:
+        return np.arange(size)
+    return np.sort(rng.choice(size, num_checks, replace=False))
+
+
+def _same(first: Any, second: Any) -> bool:
+    firsts, seconds = (v if isinstance(v, tuple) else (v,) for v in (first, second))
+    return len(firsts) == len(seconds) and all(
+        np.array_equal(np.asarray(a), np.asarray(b), equal_nan=True) for a, b in zip(firsts, seconds, strict=True)
+    )
+
+
+def _require_input(x: Any) -> Array:
+    if isinstance(x, float):
+        x = np.asarray(x)
+    if not isinstance(x, (np.ndarray, np.floating)):
+        raise DTypeError(f"check_gradient: x must be a NumPy array, got {describe(x)}")
+    x = np.asarray(x)
+    if x.dtype.kind != "f":
+        raise DTypeError(f"check_gradient: x must hold real floating-point numbers, got dtype {x.dtype}")
+    if x.size == 0:
+        raise ShapeError(f"check_gradient: x must hold at least one number, got shape {x.shape}")
+    if not np.isfinite(x).all():
+        raise DataError("check_gradient: x must hold finite numbers, got NaN or infinity")
+    return x
+
+
+def _require_options(method: str, num_checks: int | None, step: float | None, tolerance: float | None) -> None:
+    if method != "auto" and method not in METHODS:
+        raise unknown("method", method, ("auto", *METHODS))
+    if num_checks is not None:
+        require_number("check_gradient", "num_checks", num_checks, integer=True, low=1)
+    if step is not None:
+        require_number("check_gradient", "step", step, low=0, open_low=True)
+    if tolerance is not None:
+        require_number("check_gradient", "tolerance", tolerance, low=0)

@@ -41,13 +41,13 @@ class ClipNorm(Transform):
         require_rates("ClipNorm", self, limit="positive")
 
     def update(self, u: Array, slots: Slots, w: Array, step: Step) -> tuple[Array, Slots]:
-        """u ← u · min(1, c / ‖u‖)."""
-        return u * (self.limit / namespace(u).maximum(global_norm(u), self.limit)), slots
-
-
-def global_norm(u: Array) -> Array:
-    """‖u‖, its largest entry taken out first so that squares neither overflow nor vanish."""
-    xp = namespace(u)
-    largest = xp.max(xp.abs(u))
-    scaled = u / xp.where(largest > 0, largest, xp.ones_like(largest))
-    return largest * xp.sqrt(xp.sum(scaled * scaled))
+        """u ← u · min(1, c / ‖u‖), with ‖u‖ = largest · ‖scaled‖, a product that may overflow and so is never made."""
+        xp = namespace(u)
+        if 0 in u.shape:
+            return u, slots
+        largest = xp.max(xp.abs(u))
+        scaled = u / xp.where(largest > 0, largest, xp.ones_like(largest))  # in [-1, 1]
+        length = xp.sqrt(xp.sum(scaled * scaled))  # from 1 to √n, or 0
+        limit = min(self.limit, float(xp.finfo(u.dtype).max))
+        allowed = limit / xp.where(length > 0, length, xp.ones_like(length))  # the largest entry of a clipped u
+        return xp.where(largest > allowed, scaled * allowed, u), slots

@@ -4,7 +4,8 @@
     v ← μ v − η g        w ← w + μ v − η g              (Nesterov)
 
 The velocity sums past steps with weights 1, μ, μ², …; with a constant gradient it grows to −η g/(1 − μ).
-Nesterov's form takes the gradient where the velocity is about to lead; written in the variables used here it adds μ v + u instead of v.
+Nesterov's form takes the gradient where the velocity is about to lead; in the variables used here it adds μ v + u
+instead of v.
 Source: Polyak 1964; Sutskever, Martens, Dahl & Hinton, ICML 2013, equations 1 to 4.
 """
 

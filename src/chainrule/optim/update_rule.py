@@ -22,10 +22,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-import numpy as np
-
-from chainrule.arrays import Array
-from chainrule.errors import require_number
+from chainrule.arrays import Array, namespace
+from chainrule.errors import ConfigError, DTypeError, ShapeError, describe, require_number
 
 Slots = dict[str, Array]
 
@@ -88,7 +86,7 @@ class UpdateRule:
 
     def init(self, w: Array) -> Slots:
         """The slots before the first step: zeros in the shape of `w`."""
-        return {name: np.zeros_like(w) for name in self.slot_names}
+        return {name: namespace(w).zeros_like(w) for name in self.slot_names}
 
     def update(self, g: Array, slots: Slots, w: Array, step: Step) -> tuple[Array, Slots]:
         """The step to add to `w` for gradient `g`, and the new slots. Pure.
@@ -98,6 +96,7 @@ class UpdateRule:
         >>> SGD(learning_rate=0.1).update(np.ones(2), {}, np.zeros(2), Step(1))[0].tolist()
         [-0.1, -0.1]
         """
+        self._check(g, slots, w)
         new: Slots = {}
         u = g
         for transform, names in zip(self.chain, _slot_names(self.chain), strict=True):
@@ -111,6 +110,7 @@ class UpdateRule:
         A `whole` transform is applied to all of u at once; the element-wise ones between two of them run together
         on one block after the other, which changes no number and keeps the block in cache.
         """
+        self._check(g, slots, w)
         chain, names = self.chain, _slot_names(self.chain)
         last = max((i for i, t in enumerate(chain) if t.whole), default=-1)
         u: Array = g
@@ -129,6 +129,18 @@ class UpdateRule:
                 for name, s in zip(own, transform.slots, strict=True):
                     slots[name][at] = new[s]
             w[at] += step_block
+
+    def _check(self, g: Array, slots: Mapping[str, Array], w: Array) -> None:
+        """Raise a typed error unless gradient and slots are arrays of the shape of `w`; nothing is broadcast."""
+        if not isinstance(slots, Mapping) or any(name not in slots for name in self.slot_names):
+            given = sorted(slots) if isinstance(slots, Mapping) else describe(slots)
+            raise ConfigError(f"{self.key}: slots must hold {', '.join(self.slot_names)}, got {given}")
+        named = {"w": w, "g": g, **{f"slot {name!r}": slots[name] for name in self.slot_names}}
+        for name, value in named.items():
+            if getattr(value, "shape", None) is None or getattr(value, "dtype", None) is None:
+                raise DTypeError(f"{self.key}: {name} must be an array, got {describe(value)}")
+            if value.shape != w.shape:
+                raise ShapeError(f"{self.key}: {name} must have the shape of w, {w.shape}, got {value.shape}")
 
 
 def require_rates(owner: str, rule: Any, **rates: str) -> None:

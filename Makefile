@@ -1,2 +1,52 @@
-setup:
-	python3 -m venv .venv && .venv/bin/pip install -q -e .
+# Two commands are all a fresh machine needs: `make demo` and `make test`. Both set everything up first.
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PROCESSES ?= 2
+
+.PHONY: demo test setup setup-test lint format docs bench mutation clean
+
+demo: setup ## Set up, then train the default recipe on scikit-learn's digits.
+	$(BIN)/chainrule train digits-mlp
+
+test: setup-test ## Set up, then run every test.
+	$(BIN)/python -m pytest -n $(PROCESSES)
+
+setup: $(VENV)/.user
+setup-test: $(VENV)/.test
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.user: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,dev]'
+	@touch $(VENV)/.user $@
+
+lint: setup-test ## Style, types, and the direction of imports.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup-test
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: setup-test ## Write the generated pages under docs/.
+	$(BIN)/python tools/docs.py
+
+bench: setup-test ## Step times against peers, into docs/results/ (minutes).
+	$(BIN)/python benchmarks/run.py
+
+mutation: setup-test ## Plant faults and count how many the tests catch, into docs/results/ (minutes).
+	$(BIN)/python tools/mutation.py
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule.arrays import Stream, generator
-from chainrule.data import LegacyBatches, ReplacementBatches, ShuffledBatches
+from chainrule.data import LegacyBatches, ReplacementBatches, ShuffledBatches, make_batches
 from chainrule.errors import ConfigError, DTypeError
 
 sizes = st.integers(1, 60)
@@ -100,8 +100,17 @@ def test_legacy_refuses_steps_out_of_order():
     batches.indices(1)
 
 
+def test_streams_by_name():
+    assert make_batches("shuffled", 9, 4, 1) == ShuffledBatches(9, 4, 1, drop_last=False)
+    assert make_batches("replacement", 9, 4, 1) == ReplacementBatches(9, 4, 1)
+    own = LegacyBatches(9, 4, np.random.RandomState(0))
+    assert make_batches(own, 1, 1, 0) is own
+
+
 RNG = np.random.RandomState(0)
 BAD = [
+    (lambda: make_batches("shufled", 9, 4, 1), ConfigError, "did you mean 'shuffled'"),
+    (lambda: make_batches(None, 9, 4, 1), DTypeError, "a name or a stream of batches, got NoneType"),
     (lambda: ShuffledBatches(0, 1, 0), ConfigError, "ShuffledBatches: n must be an integer >= 1, got 0"),
     (lambda: ShuffledBatches(5, 0, 0), ConfigError, "batch_size must be an integer >= 1, got 0"),
     (lambda: ShuffledBatches(5, 2.0, 0), DTypeError, "batch_size must be an integer, got float 2.0"),

@@ -100,7 +100,18 @@ def test_stratified_gives_every_class_its_share(counts, val, test, train, seed):
     assert len(set(taken)) == len(taken)
 
 
-def test_stratified_digits_counts():
+def test_fractions_are_meant_in_decimals():
+    assert 0.29 * 100 < 29
+    assert len(ordered_split(numbered(100), val=0.29).val) == 29
+
+
+def test_rows_left_out_need_no_row_of_every_class():
+    data = Dataset(np.zeros((1000, 1)), np.repeat([0, 1], [996, 4]))
+    for seed in range(5):
+        assert stratified_split(data, train=990, seed=seed).train.class_counts()[1] >= 3
+
+
+def test_stratified_shares_of_a_rare_class():
     y = np.repeat([0, 1], [900, 100])
     parts = stratified_split(Dataset(np.zeros((1000, 1)), y), val=0.2, test=0.1, seed=3)
     assert [p.class_counts().tolist() for p in (parts.train, parts.val, parts.test)] == [[630, 70], [180, 20], [90, 10]]

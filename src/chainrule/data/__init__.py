@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from chainrule.data.batches import Batches as Batches
 from chainrule.data.batches import LegacyBatches as LegacyBatches
 from chainrule.data.batches import ReplacementBatches as ReplacementBatches
 from chainrule.data.batches import ShuffledBatches as ShuffledBatches
+from chainrule.data.batches import make_batches as make_batches
 from chainrule.data.binary20d import load_binary20d as load_binary20d
 from chainrule.data.catalog import CATALOG as CATALOG
 from chainrule.data.catalog import load as load

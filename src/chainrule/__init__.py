@@ -23,14 +23,12 @@ PUBLIC = (
     "network",
     "engines",
     "solver",
-    "data",
     "check",
     "errors",
 )
 
 if TYPE_CHECKING:
     from chainrule.check import *
-    from chainrule.data import *
     from chainrule.engines import *
     from chainrule.errors import *
     from chainrule.initializers import *

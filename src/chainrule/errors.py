@@ -109,7 +109,10 @@ def require_number(
         bounds.append(f"{'>' if open_low else '>='} {low:g}")
     if high is not None:
         bounds.append(f"{'<' if open_high else '<='} {high:g}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer beyond the floats
+        number = math.inf
     fits = math.isfinite(number)
     fits = fits and (low is None or (number > low if open_low else number >= low))
     fits = fits and (high is None or (number < high if open_high else number <= high))

@@ -39,8 +39,9 @@ class Param:
 class Cost(NamedTuple):
     """Arithmetic of one forward pass.
 
-    `multiply_adds` counts the products that are accumulated (the MACs hardware vendors quote). `flops` counts every
-    multiplication, addition, comparison, division and elementary function as one.
+    `multiply_adds` counts the products that matrix products and convolutions accumulate, as published counts do;
+    other layers have none. `flops` counts every multiplication, addition, comparison, division and elementary
+    function as one.
     """
 
     multiply_adds: int = 0

@@ -88,7 +88,7 @@ class BatchNorm(Layer):
     def cost(self, x_shape: Shape) -> Cost:
         """In training, six an element (mean, centring, square, its mean, scale, shift) and four a channel."""
         elements = math.prod(x_shape)
-        return Cost(2 * elements, 6 * elements + 4 * self.bind(x_shape)["C"])
+        return Cost(0, 6 * elements + 4 * self.bind(x_shape)["C"])
 
     @classmethod
     def examples(cls) -> Sequence[tuple[Layer, Shape]]:

@@ -58,11 +58,11 @@ class Dropout(Layer):
         return {"x": dout if mask is None else self._drop(dout, mask)}
 
     def _drop(self, x: Array, mask: Array) -> Array:
-        return namespace(x).where(mask, x * (1 / (1 - self.rate)), 0.0)
+        return x * (namespace(x).astype(mask, x.dtype) * (1 / (1 - self.rate)))
 
     def cost(self, x_shape: Shape) -> Cost:
-        """In training: one multiplication and one comparison an element (drawing the mask is not counted)."""
-        return Cost(0, 2 * math.prod(x_shape) if self.rate > 0 else 0)
+        """In training: one comparison and two multiplications an element (drawing the mask is not counted)."""
+        return Cost(0, 3 * math.prod(x_shape) if self.rate > 0 else 0)
 
     @classmethod
     def examples(cls) -> Sequence[tuple[Layer, Shape]]:

@@ -3,7 +3,8 @@
     forward    y = x where x > 0, else α (exp(x) − 1)
     backward   ∂L/∂x = ∂L/∂y · (1 where x > 0, else α exp(x))      with α exp(x) = y + α
 
-Of max(x, 0) and exp(min(x, 0)) − 1 one is zero on each side, so y is their sum, and exp never meets a large number.
+Of max(x, 0) and exp(min(x, 0)) − 1 one is zero on each side, so y is their sum, and exp never meets a large number;
+in the same way the derivative is min(y, 0) + α, plus 1 − α where y > 0.
 At x = 0 the derivative jumps from α to 1; α is used. With α = 1 it is continuous.
 Source: Clevert, Unterthiner & Hochreiter, "Fast and accurate deep network learning by exponential linear units",
 ICLR 2016, section 3.
@@ -15,7 +16,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chainrule.arrays import Array, Shape, namespace
+from chainrule.arrays import Array, Shape, expm1_of_negative, namespace, positive
 from chainrule.errors import require_number
 from chainrule.layers.layer import Cache, Cost, Gradients, Layer
 
@@ -46,13 +47,16 @@ class ELU(Layer):
     ) -> tuple[Array, Cache]:
         """y = max(x, 0) + α (exp(min(x, 0)) − 1)."""
         xp = namespace(x)
-        y = xp.maximum(x, 0.0) + self.alpha * xp.expm1(xp.minimum(x, 0.0))
+        y = xp.maximum(x, 0.0) + self.alpha * expm1_of_negative(xp.minimum(x, 0.0))
         return y, (y,)  # y tells the side and gives exp(x) back, and is alive anyway
 
     def backward(self, dout: Array, cache: Cache) -> Gradients:
-        """∂L/∂x = ∂L/∂y where y > 0, else (y + α) ∂L/∂y."""
+        """∂L/∂x = ∂L/∂y (min(y, 0) + α + (1 − α) [y > 0])."""
         (y,) = cache
-        return {"x": namespace(dout).where(y > 0, dout, (y + self.alpha) * dout)}
+        slope = namespace(y).minimum(y, 0.0) + self.alpha
+        if self.alpha != 1:
+            slope = slope + (1 - self.alpha) * positive(y)
+        return {"x": dout * slope}
 
     def cost(self, x_shape: Shape) -> Cost:
         """Two comparisons, exp − 1, one multiplication and one addition an element."""

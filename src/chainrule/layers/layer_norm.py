@@ -67,7 +67,7 @@ class LayerNorm(Layer):
     def cost(self, x_shape: Shape) -> Cost:
         """Seven an element (mean, centring, square, its mean, r, γ, β) and three a row (ε, root, division)."""
         elements = math.prod(x_shape)
-        return Cost(2 * elements, 7 * elements + 3 * (elements // self.bind(x_shape)["D"]))
+        return Cost(0, 7 * elements + 3 * (elements // self.bind(x_shape)["D"]))
 
     @classmethod
     def examples(cls) -> Sequence[tuple[Layer, Shape]]:

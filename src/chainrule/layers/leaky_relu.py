@@ -3,8 +3,8 @@
     forward    y = x where x > 0, else s x
     backward   ∂L/∂x = ∂L/∂y · (1 where x > 0, else s)
 
-With a slope s of at most 1 the line s x lies above x exactly where x < 0, so y = max(x, s x); with s > 1 it is the
-minimum. At x = 0 the derivative does not exist; s is used.
+As 0 <= s <= 1, the line s x lies above x exactly where x < 0, so y = max(x, s x). At x = 0 the derivative does not
+exist; s is used.
 Source: Maas, Hannun & Ng, "Rectifier nonlinearities improve neural network acoustic models", ICML 2013, section 2.
 """
 
@@ -14,14 +14,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chainrule.arrays import Array, Shape, namespace
+from chainrule.arrays import Array, Shape, namespace, positive
 from chainrule.errors import require_number
 from chainrule.layers.layer import Cache, Cost, Gradients, Layer
 
 
 @dataclass(frozen=True)
 class LeakyReLU(Layer):
-    """y = x where x > 0, else slope · x, element by element; slope is not negative.
+    """y = x where x > 0, else slope · x, element by element; slope is in [0, 1].
 
     >>> import numpy as np
     >>> LeakyReLU(0.1).forward(np.array([-1.0, 2.0]))[0].tolist()
@@ -34,20 +34,19 @@ class LeakyReLU(Layer):
     has_kinks = True
 
     def __post_init__(self) -> None:
-        require_number("LeakyReLU", "slope", self.slope, low=0)
+        require_number("LeakyReLU", "slope", self.slope, low=0, high=1)
 
     def forward(
         self, x: Array, params: Mapping[str, Array], *, train: bool = False, key: int | None = None
     ) -> tuple[Array, Cache]:
-        """y = max(x, s x), or min(x, s x) for s > 1."""
-        xp = namespace(x)
-        y = (xp.maximum if self.slope <= 1 else xp.minimum)(x, self.slope * x)
+        """y = max(x, s x)."""
+        y = namespace(x).maximum(x, self.slope * x)
         return y, (y,)  # y > 0 exactly where x > 0, and y is alive anyway
 
     def backward(self, dout: Array, cache: Cache) -> Gradients:
-        """∂L/∂x = ∂L/∂y where y > 0, else s ∂L/∂y."""
+        """∂L/∂x = ∂L/∂y · max([y > 0], s)."""
         (y,) = cache
-        return {"x": namespace(dout).where(y > 0, dout, self.slope * dout)}
+        return {"x": dout * namespace(y).maximum(positive(y), self.slope)}
 
     def cost(self, x_shape: Shape) -> Cost:
         """One multiplication and one comparison an element."""
@@ -55,11 +54,11 @@ class LeakyReLU(Layer):
 
     @classmethod
     def examples(cls) -> Sequence[tuple[Layer, Shape]]:
-        """A matrix, an image batch, one number, a steep and a flat slope."""
+        """A matrix, an image batch, one number, a flat slope and none."""
         return [
             (cls(), (3, 5)),
             (cls(0.2), (2, 3, 3, 5)),
             (cls(), (1, 1)),
-            (cls(1.5), (3, 4)),
+            (cls(1), (3, 4)),
             (cls(0), (1, 7)),
         ]

@@ -1,6 +1,6 @@
 """Parametric rectified linear unit.
 
-    forward    y = x where x > 0, else α꜀ x
+    forward    y = max(x, 0) + α꜀ min(x, 0)
     backward   ∂L/∂x = ∂L/∂y · (1 where x > 0, else α꜀)      ∂L/∂α꜀ = Σ ∂L/∂y · min(x, 0) over all but the channels
 
 The slope of the negative side is learnt, one number a channel; ∂y/∂α꜀ = x on that side and 0 on the other.
@@ -14,7 +14,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chainrule.arrays import Array, Shape, along_channels, namespace, sum_to_channels
+from chainrule.arrays import Array, Shape, along_channels, namespace, positive, sum_to_channels
 from chainrule.initializers import Constant
 from chainrule.layers.layer import Cache, Cost, Gradients, Layer, Param
 
@@ -34,15 +34,17 @@ class PReLU(Layer):
     def forward(
         self, x: Array, params: Mapping[str, Array], *, train: bool = False, key: int | None = None
     ) -> tuple[Array, Cache]:
-        """y = x where x > 0, else α x."""
+        """y = max(x, 0) + α min(x, 0)."""
+        xp = namespace(x)
         alpha = params["alpha"]  # (C,)
         # α may turn negative, so the sign of y does not tell the side and x itself is kept.
-        return namespace(x).where(x > 0, x, along_channels(alpha, x) * x), (x, alpha)
+        return xp.maximum(x, 0.0) + along_channels(alpha, x) * xp.minimum(x, 0.0), (x, alpha)
 
     def backward(self, dout: Array, cache: Cache) -> Gradients:
-        """∂L/∂x = ∂L/∂y where x > 0, else α ∂L/∂y; ∂L/∂α below."""
+        """∂L/∂x = ∂L/∂y ([x > 0] + α [x <= 0]); ∂L/∂α below."""
         x, alpha = cache
-        dx = namespace(x).where(x > 0, dout, along_channels(alpha, x) * dout)
+        side = positive(x)
+        dx = dout * (side + along_channels(alpha, x) * (1 - side))
         return {"x": dx, **self.parameter_gradients(dout, cache)}
 
     def parameter_gradients(self, dout: Array, cache: Cache) -> Gradients:
@@ -51,8 +53,8 @@ class PReLU(Layer):
         return {"alpha": sum_to_channels(dout * namespace(x).minimum(x, 0.0))}
 
     def cost(self, x_shape: Shape) -> Cost:
-        """One multiplication and one comparison an element."""
-        return Cost(0, 2 * math.prod(x_shape))
+        """Two comparisons, one multiplication and one addition an element."""
+        return Cost(0, 4 * math.prod(x_shape))
 
     @classmethod
     def examples(cls) -> Sequence[tuple[Layer, Shape]]:

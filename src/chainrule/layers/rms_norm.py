@@ -61,7 +61,7 @@ class RMSNorm(Layer):
     def cost(self, x_shape: Shape) -> Cost:
         """Four an element (square, its mean, r, γ) and three a row (ε, root, division)."""
         elements = math.prod(x_shape)
-        return Cost(elements, 4 * elements + 3 * (elements // self.bind(x_shape)["D"]))
+        return Cost(0, 4 * elements + 3 * (elements // self.bind(x_shape)["D"]))
 
     @classmethod
     def examples(cls) -> Sequence[tuple[Layer, Shape]]:

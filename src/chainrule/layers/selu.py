@@ -15,7 +15,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chainrule.arrays import Array, Shape, namespace
+from chainrule.arrays import Array, Shape, expm1_of_negative, namespace, positive
 from chainrule.layers.layer import Cache, Cost, Gradients, Layer
 
 LAMBDA = 1.0507009873554804934193349852946
@@ -41,13 +41,14 @@ class SELU(Layer):
     ) -> tuple[Array, Cache]:
         """y = λ max(x, 0) + λ α (exp(min(x, 0)) − 1), of which one term is 0 on each side."""
         xp = namespace(x)
-        y = LAMBDA * xp.maximum(x, 0.0) + (LAMBDA * ALPHA) * xp.expm1(xp.minimum(x, 0.0))
+        y = LAMBDA * xp.maximum(x, 0.0) + (LAMBDA * ALPHA) * expm1_of_negative(xp.minimum(x, 0.0))
         return y, (y,)  # y tells the side and gives exp(x) back, and is alive anyway
 
     def backward(self, dout: Array, cache: Cache) -> Gradients:
-        """∂L/∂x = λ ∂L/∂y where y > 0, else (y + λ α) ∂L/∂y."""
+        """∂L/∂x = ∂L/∂y (min(y, 0) + λ α + (λ − λ α) [y > 0])."""
         (y,) = cache
-        return {"x": namespace(dout).where(y > 0, LAMBDA * dout, (y + LAMBDA * ALPHA) * dout)}
+        slope = namespace(y).minimum(y, 0.0) + LAMBDA * ALPHA
+        return {"x": dout * (slope + LAMBDA * (1 - ALPHA) * positive(y))}
 
     def cost(self, x_shape: Shape) -> Cost:
         """Two comparisons, exp − 1, two multiplications and one addition an element."""

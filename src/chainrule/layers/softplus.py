@@ -1,10 +1,10 @@
 """Softplus, the smooth rectifier.
 
     forward    y = log(1 + exp(β x))/β = max(x, 0) + log(1 + exp(−β |x|))/β
-    backward   ∂L/∂x = ∂L/∂y · σ(β x)      with σ(β x) = 1 − exp(−β y)
+    backward   ∂L/∂x = ∂L/∂y · σ(β x)
 
-Taking exp(β x) out of the logarithm where x > 0 leaves only exponentials of negative numbers. From the definition
-exp(−β y) = 1/(1 + exp(β x)) = 1 − σ(β x), so y is all that the backward pass needs.
+The derivative is exp(β x)/(1 + exp(β x)) = σ(β x). Taking exp(β x) out of the logarithm where x > 0 leaves only
+exponentials of negative numbers.
 Source: Dugas, Bengio, Bélisle, Nadeau & Garcia, "Incorporating second-order functional knowledge for better option
 pricing", NIPS 2000.
 """
@@ -15,7 +15,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chainrule.arrays import Array, Shape, namespace
+from chainrule.arrays import Array, Shape, sigmoid, softplus
 from chainrule.errors import require_number
 from chainrule.layers.layer import Cache, Cost, Gradients, Layer
 
@@ -39,16 +39,13 @@ class Softplus(Layer):
     def forward(
         self, x: Array, params: Mapping[str, Array], *, train: bool = False, key: int | None = None
     ) -> tuple[Array, Cache]:
-        """y = (max(z, 0) + log(1 + exp(−|z|)))/β with z = β x."""
-        xp = namespace(x)
-        z = self.beta * x
-        y = (xp.maximum(z, 0.0) + xp.log1p(xp.exp(xp.minimum(z, -z)))) / self.beta
-        return y, (y,)
+        """y = softplus(β x)/β."""
+        return softplus(self.beta * x) / self.beta, (x,)
 
     def backward(self, dout: Array, cache: Cache) -> Gradients:
-        """∂L/∂x = ∂L/∂y (1 − exp(−β y))."""
-        (y,) = cache
-        return {"x": dout * -namespace(y).expm1(-self.beta * y)}
+        """∂L/∂x = ∂L/∂y σ(β x)."""
+        (x,) = cache
+        return {"x": dout * sigmoid(self.beta * x)}
 
     def cost(self, x_shape: Shape) -> Cost:
         """Two scalings, two comparisons, a sign, exp, log and one addition an element."""

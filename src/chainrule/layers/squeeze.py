@@ -32,7 +32,7 @@ class Squeeze(Layer):
         self, x: Array, params: Mapping[str, Array], *, train: bool = False, key: int | None = None
     ) -> tuple[Array, Cache]:
         """yₙ = xₙ₁."""
-        return namespace(x).reshape(x, x.shape[:1]), ()
+        return namespace(x).reshape(x, self.output_shape(x.shape)), ()
 
     def backward(self, dout: Array, cache: Cache) -> Gradients:
         """∂L/∂xₙ₁ = ∂L/∂yₙ."""

@@ -8,14 +8,17 @@ table with its kind's name and its fields, those equal to their default left out
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import reprlib
 import typing
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+import numpy as np
 
-from chainrule.errors import ConfigError, unknown
+from chainrule.errors import ChainruleError, ConfigError, unknown
 from chainrule.initializers import INITIALIZERS, Initializer
 from chainrule.layers import LAYERS, Layer
 from chainrule.losses import LOSSES, Loss
@@ -52,7 +55,7 @@ def to_config(value: Any) -> Any:
                 if f.default is dataclasses.MISSING or getattr(value, f.name) != f.default
             }
             return {kind: name, **changed}
-    return value
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def from_config(kind: str, table: Any, where: str = "", depth: int = 0) -> Any:
@@ -63,6 +66,8 @@ def from_config(kind: str, table: Any, where: str = "", depth: int = 0) -> Any:
     >>> from_config("layer", {"layer": "Affine", "units": 3}).units
     3
     """
+    if kind not in _KINDS:
+        raise unknown("kind of declaration", kind, _KINDS)
     base, known = _KINDS[kind]
     where = where if where else kind
     if depth > MAX_DEPTH:
@@ -72,7 +77,7 @@ def from_config(kind: str, table: Any, where: str = "", depth: int = 0) -> Any:
     if isinstance(table, str):
         table = {kind: table}
     if not isinstance(table, Mapping) or not isinstance(table.get(kind), str):
-        raise ConfigError(f"{where}: expected a table with {kind} = NAME, got {table!r}")
+        raise ConfigError(f"{where}: expected a table with {kind} = NAME, got {reprlib.repr(table)}")
     if table[kind] not in known:
         raise ConfigError(f"{where}: {unknown(kind, table[kind], known)}")
     cls = known[table[kind]]
@@ -91,14 +96,14 @@ def from_config(kind: str, table: Any, where: str = "", depth: int = 0) -> Any:
         raise ConfigError(f"{where}: {table[kind]} needs {', '.join(missing)}")
     try:
         return cls(**values)
-    except ConfigError as error:
+    except ChainruleError as error:
         raise ConfigError(f"{where}: {error}") from None
 
 
 def layers_from_config(tables: Any, where: str = "layers") -> tuple[Layer, ...]:
     """The list of layers that a list of tables declares."""
     if not isinstance(tables, (list, tuple)):
-        raise ConfigError(f"{where}: expected a list of layers, got {tables!r}")
+        raise ConfigError(f"{where}: expected a list of layers, got {reprlib.repr(tables)}")
     return tuple(from_config("layer", t, f"{where}[{i}]") for i, t in enumerate(tables))
 
 
@@ -111,17 +116,27 @@ def _value(expected: Any, value: Any, where: str, depth: int) -> Any:
     """`value` as the field type `expected`: nested declarations by kind, everything else strictly by msgspec."""
     if depth > MAX_DEPTH:
         raise ConfigError(f"{where}: declarations may be nested {MAX_DEPTH} deep at most")
-    options = typing.get_args(expected)
     for kind, (base, _) in _KINDS.items():
-        if expected is base or (base in options and value is not None):
+        if expected is base:
             return from_config(kind, value, where, depth)
-        if typing.get_origin(expected) is tuple and isinstance(value, (list, tuple)) and _holds(expected, base):
-            return tuple(_value(options[0], v, f"{where}[{i}]", depth + 1) for i, v in enumerate(value))
+    origin, options = typing.get_origin(expected), typing.get_args(expected)
+    if origin is tuple and _declares(expected):  # tuple[Layer, ...], or a tuple of such tuples
+        if not isinstance(value, (list, tuple)):
+            raise ConfigError(f"{where}: expected a list, got {reprlib.repr(value)}")
+        return tuple(_value(options[0], v, f"{where}[{i}]", depth + 1) for i, v in enumerate(value))
+    if type(None) in options and _declares(expected):  # Schedule | None
+        return None if value is None else _value(options[0], value, where, depth)
+    if len([o for o in options if typing.get_origin(o) is tuple]) > 1:  # a union that msgspec cannot tell apart
+        for option in options:
+            with contextlib.suppress(msgspec.ValidationError):
+                return msgspec.convert(value, option, strict=True)
+        raise ConfigError(f"{where}: expected {expected}, got {reprlib.repr(value)}")
     try:
         return msgspec.convert(value, expected, strict=True)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{where}: {error}, in {value!r}") from None
+        raise ConfigError(f"{where}: {error}, in {reprlib.repr(value)}") from None
 
 
-def _holds(expected: Any, base: type) -> bool:
-    return expected is base or any(_holds(option, base) for option in typing.get_args(expected))
+def _declares(expected: Any) -> bool:
+    """Whether a field type holds declarations: Schedule | None, tuple[Layer, ...]."""
+    return any(expected is base for base, _ in _KINDS.values()) or any(map(_declares, typing.get_args(expected)))

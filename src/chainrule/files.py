@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,28 +31,52 @@ def write_atomically(path: str | Path, content: bytes | str) -> None:
 
 @contextlib.contextmanager
 def new_folder(path: str | Path) -> Iterator[Path]:
-    """A folder to fill that becomes `path` only when the block ends well; an older `path` is replaced then."""
+    """A folder to fill that becomes `path` only when the block ends well; an older `path` is replaced then.
+
+    Raises `OSError` where that fails, `path` being as it was.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
         yield temporary
         for file in temporary.iterdir():
-            with open(file, "rb") as handle:
+            with open(file, "r+b") as handle:
                 os.fsync(handle.fileno())
         sync_folder(temporary)
         temporary.chmod(0o755)
-        older = None
         if path.exists():
-            older = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.old."))
-            os.replace(path, older)
-        os.replace(temporary, path)
+            _replace_folder(temporary, path)
+        else:
+            os.replace(temporary, path)
         sync_folder(path.parent)
-        if older is not None:
-            shutil.rmtree(older)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)  # what was written if that failed, the older folder otherwise
+
+
+def _replace_folder(new: Path, path: Path) -> None:
+    """Swap the names of two folders at once on Linux; elsewhere there is a moment in which `path` is not there."""
+    if _exchange_at_once(new, path):
+        return
+    older = path.with_name(f"{new.name}.old")
+    os.replace(path, older)
+    try:
+        os.replace(new, path)
     except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
+        os.replace(older, path)
         raise
+    shutil.rmtree(older, ignore_errors=True)
+
+
+def _exchange_at_once(a: Path, b: Path) -> bool:
+    """`renameat2` with RENAME_EXCHANGE; False where the system or the file system has no such thing."""
+    if sys.platform != "linux":
+        return False
+    import ctypes
+
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    renameat2 = getattr(ctypes.CDLL(None), "renameat2", None)
+    return renameat2 is not None and renameat2(here, os.fsencode(a), here, os.fsencode(b), exchange) == 0
 
 
 def sync_folder(path: Path) -> None:

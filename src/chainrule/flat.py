@@ -27,7 +27,7 @@ class FlatViews(MutableMapping[str, Array]):
     def __init__(self, shapes: Mapping[str, Shape], dtype: Any, flat: Array | None = None) -> None:
         total = sum(math.prod(shape) for shape in shapes.values())
         if flat is None:
-            flat = np.zeros(total, dtype)
+            flat = _zeros(total, dtype)
         elif flat.shape != (total,):
             raise ShapeError(f"FlatViews: flat must have shape ({total},), got {flat.shape}")
         self.flat = flat
@@ -46,7 +46,10 @@ class FlatViews(MutableMapping[str, Array]):
     def __setitem__(self, name: str, value: Any) -> None:
         if name not in self._views:
             raise unknown("parameter", name, self._views)
-        array = np.asarray(value)
+        try:
+            array = np.asarray(value)
+        except (ValueError, TypeError):
+            raise ShapeError(f"{name} must have shape {self.shapes[name]}, got rows of unequal lengths") from None
         if array.dtype.kind not in "fiub":
             raise DTypeError(f"{name} must be an array of real numbers, got {describe(value)}")
         if array.shape != self.shapes[name]:
@@ -76,3 +79,10 @@ class FlatViews(MutableMapping[str, Array]):
             if where.start <= index < where.stop:
                 return name
         raise ConfigError(f"index must be from 0 to {self.flat.size - 1}, got {index}")
+
+
+def _zeros(total: int, dtype: Any) -> Array:
+    try:
+        return np.zeros(total, dtype)
+    except (MemoryError, ValueError, OverflowError):
+        raise ConfigError(f"the tensors must fit in memory, got {total} numbers of {np.dtype(dtype)}") from None

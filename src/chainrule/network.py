@@ -7,14 +7,23 @@ buffers (running statistics), which a training step updates by one separate call
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.arrays import Array, Shape, Stream, derive_key, generator
 from chainrule.config import from_config, layers_from_config, to_config
-from chainrule.errors import ConfigError, DivergenceError, DTypeError, ShapeError, describe, require_number
+from chainrule.errors import (
+    ChainruleError,
+    ConfigError,
+    DivergenceError,
+    DTypeError,
+    ShapeError,
+    describe,
+    require_number,
+    unknown,
+)
 from chainrule.flat import FlatViews
 from chainrule.layers.layer import Cache, Layer
 from chainrule.layers.sequential import Sequential, as_layers
@@ -59,7 +68,7 @@ class Network:
         if not isinstance(self.loss_function, Loss):
             raise DTypeError(f"Network: loss must be a loss such as SoftmaxCrossEntropy(), got {describe(loss)}")
         self.input_shape = _as_shape(input_shape)
-        require_number("Network", "seed", seed, integer=True, low=0)
+        require_number("Network", "seed", seed, integer=True, low=0, high=2**64, open_high=True)
         require_number("Network", "reg", reg, low=0)
         self.seed, self.reg, self.dtype = int(seed), float(reg), _as_dtype(dtype)
 
@@ -187,12 +196,11 @@ class Network:
     @classmethod
     def from_config(cls, config: Any) -> Network:
         """Build a network from what `config` returned; only registered layers can be named."""
+        declared = _declared(config)
         try:
-            layers, loss = layers_from_config(config["layers"]), from_config("loss", config["loss"])
-            rest = {k: config[k] for k in ("input_shape", "seed", "dtype", "reg")}
-        except (KeyError, TypeError, IndexError) as error:
-            raise ConfigError(f"Network: config lacks {error}") from None
-        return cls(layers, loss, **rest)
+            return cls(**declared)
+        except ChainruleError as error:
+            raise ConfigError(f"config: {error}") from None
 
     def diagnose(self, X: Array, y: Array, step: int) -> DivergenceError:
         """The error that names the first tensor which is not finite in the training step `step` on (X, y)."""
@@ -218,6 +226,31 @@ class Network:
         """The layer that parameter `name` belongs to, as messages name it: `layer 2 (Affine)`."""
         i = self.body.owner(name)
         return f"layer {i} ({self.layers[i].name})"
+
+
+def declared_shapes(config: Any) -> dict[str, Shape]:
+    """The shape of every parameter and buffer of the network that `config` declares, before any memory is taken."""
+    declared = _declared(config)
+    try:
+        body, example = Sequential(declared["layers"]), (1, *_as_shape(declared["input_shape"]))
+        return {**body.param_shapes(example), **body.buffer_shapes(example)}
+    except ChainruleError as error:
+        raise ConfigError(f"config: {error}") from None
+
+
+def _declared(config: Any) -> dict[str, Any]:
+    """The arguments of `Network` in the plain data `config`, layers and loss built."""
+    names = ("layers", "loss", "input_shape", "seed", "dtype", "reg")
+    if not isinstance(config, Mapping):
+        raise DTypeError(f"Network: config must be a table with {', '.join(names)}, got {describe(config)}")
+    for name in config:
+        if name not in names:
+            raise unknown("entry of a network's config", name, names)
+    missing = [name for name in names if name not in config]
+    if missing:
+        raise ConfigError(f"Network: config must hold {', '.join(names)}, got none of {', '.join(missing)}")
+    built = {"layers": layers_from_config(config["layers"]), "loss": from_config("loss", config["loss"])}
+    return {**config, **built}
 
 
 def as_array(argument: str, value: Any) -> Array:
@@ -248,11 +281,11 @@ def _as_shape(shape: int | Sequence[int] | None) -> Shape:
 
 
 def _as_dtype(dtype: Any) -> np.dtype[Any]:
+    known = [np.dtype(name) for name in DTYPES]
     try:
-        resolved = np.dtype(dtype)
+        resolved = None if dtype is None else np.dtype(dtype)  # np.dtype(None) would be float64
     except TypeError:
         resolved = None
-    if resolved not in [np.dtype(name) for name in DTYPES]:
+    if resolved is None or resolved not in known:
         raise ConfigError(f"Network: dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
-    assert resolved is not None
     return resolved

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from chainrule.arrays import Shape
+from chainrule.errors import require_number
 from chainrule.layers.layer import Layer
 
 
@@ -56,6 +57,8 @@ class Summary:
 
         Parameters, their gradients and `slots` optimiser slots, and every layer's output with its gradient.
         """
+        require_number("Summary", "batch_size", batch_size, integer=True, low=1)
+        require_number("Summary", "slots", slots, integer=True, low=0)
         outputs = math.prod(self.input_shape) + sum(math.prod(r.output_shape) for r in self.rows)
         return self.itemsize * ((2 + slots) * self.parameters + 2 * batch_size * outputs)
 

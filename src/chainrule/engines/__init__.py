@@ -8,8 +8,9 @@ from typing import Any
 from chainrule.engines.engine import Engine as Engine
 from chainrule.engines.engine import Evaluation as Evaluation
 from chainrule.engines.foreign import ForeignEngine as ForeignEngine
+from chainrule.engines.function_rule import FunctionRule as FunctionRule
 from chainrule.engines.reference import ReferenceEngine as ReferenceEngine
-from chainrule.errors import unknown
+from chainrule.errors import ConfigError, unknown
 from chainrule.network import Network
 from chainrule.optim import UpdateRule
 
@@ -25,10 +26,16 @@ def make_engine(
 ) -> Engine:
     """The engine that runs `model` with `rule`: "auto" takes the preferred one that can.
 
-    A model that is not a `Network`, or a rule that is a bare function, runs by the model's own `loss`.
+    A model that is not a `Network` runs by its own `loss`, and a rule that is a bare function on the reference engine.
     """
     if engine != "auto" and engine not in ENGINES:
         raise unknown("engine", engine, ["auto", *ENGINES])
-    if isinstance(model, Network) and isinstance(rule, UpdateRule):
-        return ENGINES[next(iter(ENGINES)) if engine == "auto" else engine](model, rule)
-    return ForeignEngine(model, rule, optim_config)
+    if not isinstance(model, Network):
+        if engine != "auto":
+            raise ConfigError(f"engine must be 'auto' for a model that runs by its own loss, got {engine!r}")
+        return ForeignEngine(model, rule, optim_config)
+    if not isinstance(rule, UpdateRule):
+        if engine not in ("auto", "reference"):
+            raise ConfigError(f"engine must be 'auto' or 'reference' for a rule that is a function, got {engine!r}")
+        return ReferenceEngine(model, FunctionRule(rule, optim_config, model.params))
+    return ENGINES[next(iter(ENGINES)) if engine == "auto" else engine](model, rule)

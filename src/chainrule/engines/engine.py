@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 from chainrule.arrays import Array
+from chainrule.errors import CheckpointError
 
 
 class Evaluation(NamedTuple):
@@ -51,3 +52,21 @@ class Engine(Protocol):
 
     def load_weights(self, weights: Mapping[str, Any]) -> None:
         """Put back what `weights` returned."""
+
+
+def require_same_arrays(own: Mapping[str, Array], given: Mapping[str, Array]) -> None:
+    """Raise `CheckpointError` unless `given` holds arrays of exactly the names, shapes and dtypes of `own`."""
+    for name, value in own.items():
+        if name not in given:
+            raise CheckpointError(f"the state must hold {name!r}, got {', '.join(sorted(given))}")
+        array = given[name]
+        if array.shape != value.shape or array.dtype != value.dtype:
+            raise CheckpointError(
+                f"state {name!r} must have shape {value.shape} and dtype {value.dtype}, got {array.shape} {array.dtype}"
+            )
+    strangers = [name for name in given if name not in own]
+    if strangers:
+        raise CheckpointError(
+            f"the state must hold {', '.join(sorted(own))} only, got {strangers[0]!r} too: it belongs to another model "
+            "or update rule"
+        )

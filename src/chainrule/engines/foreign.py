@@ -6,25 +6,20 @@ function `f(w, dw, config) -> (next_w, config)` as the courses write them; each 
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from chainrule.arrays import Array
-from chainrule.engines.engine import Evaluation
-from chainrule.errors import CheckpointError, ConfigError, DivergenceError, DTypeError, ShapeError, describe
+from chainrule.engines.engine import Evaluation, require_same_arrays
+from chainrule.engines.function_rule import FunctionRule, RuleFunction
+from chainrule.errors import ConfigError, DivergenceError, DTypeError, ShapeError, describe
 from chainrule.optim import Step, UpdateRule
-
-RuleFunction = Callable[[Array, Array, dict[str, Any] | None], tuple[Array, dict[str, Any]]]
 
 
 class ForeignEngine:
-    """Runs a model it knows nothing of but `params` and `loss`.
-
-    `optim_configs` holds one configuration dictionary a parameter where the rule is a function.
-    """
+    """Runs a model it knows nothing of but `params` and `loss`."""
 
     def __init__(
         self, model: Any, rule: UpdateRule | RuleFunction, optim_config: Mapping[str, Any] | None = None
@@ -37,14 +32,11 @@ class ForeignEngine:
                 raise DTypeError(
                     f"model.params[{name!r}] must be an array of floating-point numbers, got {describe(w)}"
                 )
-        self.model, self.rule, self.step_number = model, rule, 0
+        self.model, self.step_number = model, 0
+        self.rule = rule if isinstance(rule, UpdateRule) else FunctionRule(rule, optim_config, params)
         self.slots: dict[str, dict[str, Array]] = {}
-        self.optim_configs: dict[str, dict[str, Any]] = {}
-        for name, w in params.items():
-            if isinstance(rule, UpdateRule):
-                self.slots[name] = rule.init(w.reshape(-1))
-            else:
-                self.optim_configs[name] = copy.deepcopy(dict(optim_config or {}))
+        if isinstance(rule, UpdateRule):
+            self.slots = {name: rule.init(w.reshape(-1)) for name, w in params.items()}
 
     def step(self, x: Array, y: Array, factor: float = 1.0) -> float:
         """Ask the model for loss and gradients, check them, update parameter after parameter."""
@@ -57,21 +49,11 @@ class ForeignEngine:
         return loss
 
     def _updated(self, name: str, w: Array, gradient: Array, factor: float) -> Array:
-        if isinstance(self.rule, UpdateRule):
-            new = w.copy().reshape(-1)
-            self.rule.apply(
-                new, gradient.astype(w.dtype, copy=False).reshape(-1), self.slots[name], self._step(w, factor)
-            )
-            return new.reshape(w.shape)
-        config = dict(self.optim_configs[name])
-        base = config.get("learning_rate")
-        if factor != 1.0 and base is not None:
-            config["learning_rate"] = base * factor
-        new, config = self.rule(w, gradient, config)
-        if base is not None:
-            config["learning_rate"] = base
-        self.optim_configs[name] = config
-        return new
+        if isinstance(self.rule, FunctionRule):
+            return self.rule.update(name, w, gradient, factor)
+        new = w.copy().reshape(-1)
+        self.rule.apply(new, gradient.astype(w.dtype, copy=False).reshape(-1), self.slots[name], self._step(w, factor))
+        return new.reshape(w.shape)
 
     def _step(self, w: Array, factor: float) -> Step:
         # Weights are told from biases by their rank: a model of unknown make declares nothing else.
@@ -83,31 +65,40 @@ class ForeignEngine:
         if not isinstance(result, tuple) or len(result) != 2 or not isinstance(result[1], Mapping):
             raise DTypeError(f"model.loss(X, y) must return (loss, gradients by name), got {describe(result)}")
         loss, gradients = result
+        if np.shape(loss) != () or np.asarray(loss).dtype.kind not in "fiu":
+            raise DTypeError(f"model.loss(X, y) must return a number as the loss, got {describe(loss)}")
+        checked = {}
         for name, w in self.model.params.items():
             if name not in gradients:
                 raise ConfigError(f"model.loss(X, y) gave no gradient for {name!r}, only {sorted(gradients)}")
-            if np.shape(gradients[name]) != w.shape:
-                raise ShapeError(f"the gradient of {name!r} must have shape {w.shape}, got {np.shape(gradients[name])}")
-        return float(loss), gradients
+            gradient = as_array(f"the gradient of {name!r}", gradients[name])
+            if gradient.shape != w.shape:
+                raise ShapeError(f"the gradient of {name!r} must have shape {w.shape}, got {gradient.shape}")
+            checked[name] = gradient
+        return float(loss), checked
 
     def _require_finite(self, loss: float, gradients: Mapping[str, Array]) -> None:
         if not np.isfinite(loss):
             raise DivergenceError(self.step_number + 1, "the loss", "its value", loss)
         for name, gradient in gradients.items():
-            bad = np.asarray(gradient)[~np.isfinite(gradient)]
+            bad = gradient[~np.isfinite(gradient)]
             if bad.size:
                 raise DivergenceError(self.step_number + 1, "the model", f"the gradient of {name}", float(bad[0]))
 
     def predict(self, x: Array) -> Array:
         """`model.loss(x)`."""
-        return np.asarray(self.model.loss(x))
+        scores = as_array("what model.loss(X) returns", self.model.loss(x))
+        if scores.ndim not in (1, 2) or len(scores) != len(x):
+            raise ShapeError(f"model.loss(X) must return scores ({len(x)}, C) or ({len(x)},), got {scores.shape}")
+        return scores
 
     def evaluate(self, x: Array, y: Array, batch_size: int = 1000) -> Evaluation:
         """Accuracy: the highest of (N, C) scores, or the sign of (N,) scores; the loss stays unknown."""
         parts = [self.predict(x[i : i + batch_size]) for i in range(0, len(x), batch_size)]
-        scores = np.concatenate(parts)
+        scores, targets = np.concatenate(parts), np.asarray(y)
+        if targets.shape != (len(scores),):
+            raise ShapeError(f"y must have shape ({len(scores)},), one label a row, got {targets.shape}")
         labels = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
-        targets = np.asarray(y)
         if scores.ndim == 1 and targets.min(initial=0) < 0:
             labels = 2 * labels - 1
         return Evaluation(float(np.mean(labels == targets)), None)
@@ -122,20 +113,32 @@ class ForeignEngine:
             self.model.params[name] = np.array(w)
 
     def state(self) -> dict[str, Array]:
-        """Parameters and slots."""
+        """Parameters, and slots or what a function keeps."""
         slots = {f"slot.{p}.{s}": slot.copy() for p, own in self.slots.items() for s, slot in own.items()}
-        return {**{f"param.{n}": w for n, w in self.weights().items()}, **slots}
+        kept = self.rule.state() if isinstance(self.rule, FunctionRule) else {}
+        return {**{f"param.{n}": w for n, w in self.weights().items()}, **slots, **kept}
 
     def load_state(self, state: Mapping[str, Array], step_number: int) -> None:
-        """Put parameters and slots back."""
-        expected = self.state()
-        for name, value in expected.items():
-            got = state[name].shape if name in state else "nothing"
-            if got != value.shape:
-                raise CheckpointError(f"state {name!r} must have shape {value.shape}, got {got}")
+        """Put everything back; a set, a shape or a dtype that does not fit is refused before anything is changed."""
+        kept = {n: a for n, a in state.items() if isinstance(self.rule, FunctionRule) and n.startswith("config.")}
+        own_state = {n: a for n, a in self.state().items() if not n.startswith("config.")}
+        require_same_arrays(own_state, {n: a for n, a in state.items() if n not in kept})
+        if isinstance(self.rule, FunctionRule):
+            self.rule.load_state(kept)
         for name in self.model.params:
             self.model.params[name] = np.array(state[f"param.{name}"])
         for p, own in self.slots.items():
             for s in own:
                 own[s] = np.array(state[f"slot.{p}.{s}"])
         self.step_number = step_number
+
+
+def as_array(what: str, value: Any) -> Array:
+    """`value` as an array of real numbers, or a typed error."""
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError):
+        raise DTypeError(f"{what} must be an array of real numbers, got {describe(value)}") from None
+    if array.dtype.kind not in "fiu":
+        raise DTypeError(f"{what} must be an array of real numbers, got {describe(value)}")
+    return array

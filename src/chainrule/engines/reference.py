@@ -9,25 +9,25 @@ from typing import Any
 import numpy as np
 
 from chainrule.arrays import Array
-from chainrule.engines.engine import Evaluation
-from chainrule.errors import CheckpointError
+from chainrule.engines.engine import Evaluation, require_same_arrays
+from chainrule.engines.function_rule import FunctionRule
 from chainrule.network import Network, as_array
 from chainrule.optim import Step, UpdateRule
 
 
 class ReferenceEngine:
-    """Runs a `Network` by its layers' own `forward` and `backward`."""
+    """Runs a `Network` by its layers' own `forward` and `backward`, with an `UpdateRule` or a function as the rule."""
 
-    def __init__(self, network: Network, rule: UpdateRule) -> None:
+    def __init__(self, network: Network, rule: UpdateRule | FunctionRule) -> None:
         self.network, self.rule = network, rule
-        self.slots = rule.init(network.params.flat)
+        self.slots = rule.init(network.params.flat) if isinstance(rule, UpdateRule) else {}
         self.step_number = 0
 
     def step(self, x: Array, y: Array, factor: float = 1.0) -> float:
         """Forward, loss, backward, check, update; the running statistics last."""
         net = self.network
-        batch, targets = net.as_input(x), as_array("y", y)
         with np.errstate(all="ignore"):  # what is not finite is reported by name below, not as a warning
+            batch, targets = net.as_input(x), as_array("y", y)
             scores, cache = net.forward(batch, train=True, step=self.step_number)
             value, dscores = net.loss_function(scores, targets)
             net.backward(dscores, cache)
@@ -35,9 +35,17 @@ class ReferenceEngine:
             if not (math.isfinite(loss) and is_finite(net.gradients.flat)):
                 raise net.diagnose(batch, targets, self.step_number + 1)
             self.step_number += 1
-            self.rule.apply(net.params.flat, net.gradients.flat, self.slots, Step(self.step_number, factor, net.decay))
+            self._update(factor)
             net.update_buffers(cache)
         return loss
+
+    def _update(self, factor: float) -> None:
+        net = self.network
+        if isinstance(self.rule, UpdateRule):
+            self.rule.apply(net.params.flat, net.gradients.flat, self.slots, Step(self.step_number, factor, net.decay))
+        else:
+            for name, w in net.params.items():
+                net.params[name] = self.rule.update(name, w, net.gradients[name], factor)
 
     def loss_and_gradients(self, x: Array, y: Array) -> tuple[float, Mapping[str, Array]]:
         """As the next step would see them."""
@@ -65,18 +73,19 @@ class ReferenceEngine:
             (self.network.params if name in self.network.params else self.network.buffers)[name] = value
 
     def state(self) -> dict[str, Array]:
-        """Parameters, buffers and slots, each one flat vector."""
+        """Parameters, buffers and slots, each one flat vector; what a function keeps, entry by entry."""
         slots = {f"slot.{name}": slot.copy() for name, slot in self.slots.items()}
-        return {"params": self.network.params.flat.copy(), "buffers": self.network.buffers.flat.copy(), **slots}
+        kept = self.rule.state() if isinstance(self.rule, FunctionRule) else {}
+        return {"params": self.network.params.flat.copy(), "buffers": self.network.buffers.flat.copy(), **slots, **kept}
 
     def load_state(self, state: Mapping[str, Array], step_number: int) -> None:
-        """Copy the vectors back; a set or a size that does not fit is refused before anything is changed."""
+        """Copy the vectors back; a set, a size or a dtype that does not fit is refused before anything is changed."""
         own = {"params": self.network.params.flat, "buffers": self.network.buffers.flat}
         own |= {f"slot.{name}": slot for name, slot in self.slots.items()}
-        for name, vector in own.items():
-            got = state[name].shape if name in state else "nothing"
-            if got != vector.shape:
-                raise CheckpointError(f"state {name!r} must have shape {vector.shape}, got {got}")
+        kept = {n: a for n, a in state.items() if isinstance(self.rule, FunctionRule) and n.startswith("config.")}
+        require_same_arrays(own, {n: a for n, a in state.items() if n not in kept})
+        if isinstance(self.rule, FunctionRule):
+            self.rule.load_state(kept)
         for name, vector in own.items():
             vector[...] = state[name]
         self.step_number = step_number

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.arrays import Array
+from chainrule.engines.engine import require_same_arrays
 from chainrule.errors import ChainruleError, CheckpointError
 from chainrule.files import new_folder
-from chainrule.network import Network
+from chainrule.network import Network, declared_shapes
 
 if TYPE_CHECKING:
     from chainrule.solver.solver import Solver
@@ -39,15 +40,24 @@ def save_checkpoint(folder: str | Path, arrays: Mapping[str, Array], state: Mapp
     for name, array in arrays.items():
         if array.dtype == np.longdouble and array.dtype != np.float64:
             raise CheckpointError(f"{name} is longdouble, which safetensors cannot hold; train in float64 to save")
+    folder = Path(folder)
+    if folder.is_dir() and not (folder / MANIFEST).is_file() and any(folder.iterdir()):
+        raise CheckpointError(f"{folder} must be a checkpoint or a new name, got a folder that holds other files")
+    try:
+        text = json.dumps(state, indent=1)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"checkpoint {folder}: what is saved must be plain data, got {error}") from None
     contents = {
-        WEIGHTS: save({name: np.ascontiguousarray(a) for name, a in arrays.items()}),
-        STATE: json.dumps(state, indent=1).encode(),
+        WEIGHTS: save({name: np.array(a, order="C") for name, a in arrays.items()}),  # ascontiguousarray makes () (1,)
+        STATE: text.encode(),
     }
     manifest = {
         "format": FORMAT,
         "files": {n: {"bytes": len(c), "sha256": hashlib.sha256(c).hexdigest()} for n, c in contents.items()},
     }
     try:
+        if folder.exists() and not folder.is_dir():
+            raise NotADirectoryError(f"{folder} is a file")
         with new_folder(folder) as temporary:
             for name, content in contents.items():
                 (temporary / name).write_bytes(content)
@@ -92,15 +102,17 @@ def load_network(folder: str | Path) -> tuple[Network, dict[str, Any]]:
     """Build the network that a checkpoint holds; also returns the `extra` data saved with it."""
     arrays, state = load_checkpoint(folder)
     try:
-        network = Network.from_config(state.get("network"))
-        expected = {**network.params.shapes, **network.buffers.shapes}
-        if set(arrays) != set(expected):
-            raise CheckpointError(f"expected tensors {sorted(expected)}, got {sorted(arrays)}")
+        expected = declared_shapes(state.get("network"))  # a damaged declaration must not make us allocate
+        got = {name: array.shape for name, array in arrays.items()}
+        if got != expected:
+            raise CheckpointError(f"expected tensors {expected}, got {got}")
+        network = Network.from_config(state["network"])
         for name, array in arrays.items():
             (network.params if name in network.params else network.buffers)[name] = array
     except ChainruleError as error:
         raise CheckpointError(f"{folder}: {error}") from None
-    return network, state.get("extra") or {}
+    extra = state.get("extra")
+    return network, {} if extra is None else extra
 
 
 def save_training(folder: str | Path, solver: Solver) -> None:
@@ -125,17 +137,35 @@ def load_training(folder: str | Path, solver: Solver) -> None:
     try:
         kept = state["history"]
         epochs = [Epoch(**record) for record in kept["epochs"]]
-        history = History(kept["loss_history"], kept["train_acc_history"], kept["val_acc_history"], epochs)
-        best_val_acc, epoch, step_number = state["best_val_acc"], int(state["epoch"]), int(state["step_number"])
+        lists = {n: _numbers(kept[n]) for n in ("loss_history", "train_acc_history", "val_acc_history")}
+        history = History(**lists, epochs=epochs)
+        best = -np.inf if state["best_val_acc"] is None else float(state["best_val_acc"])
+        epoch, step_number = _count(state["epoch"]), _count(state["step_number"])
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{Path(folder) / STATE}: not the state of a training run: {error}") from None
     if isinstance(solver.model, Network) and state.get("network") != solver.model.config():
         raise CheckpointError(f"{folder}: holds another network than the solver's: {state.get('network')}")
+    weights = {n.removeprefix("best."): a for n, a in arrays.items() if n.startswith("best.")}
     own = {n.removeprefix("state."): a for n, a in arrays.items() if n.startswith("state.")}
-    solver.engine.load_state(own, step_number)
-    solver.best_params = {n.removeprefix("best."): a for n, a in arrays.items() if n.startswith("best.")}
-    solver.best_val_acc = -np.inf if best_val_acc is None else float(best_val_acc)
+    try:
+        require_same_arrays(solver.engine.weights(), weights)
+        solver.engine.load_state(own, step_number)
+    except CheckpointError as error:
+        raise CheckpointError(f"{folder}: {error}") from None
+    solver.best_params, solver.best_val_acc = weights, best
     solver.history, solver.epoch = history, epoch
+
+
+def _numbers(values: Any) -> list[float]:
+    if not isinstance(values, list) or not all(type(v) in (int, float) for v in values):
+        raise TypeError("a history must be a list of numbers")
+    return values
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise TypeError(f"a counter must be an integer >= 0, got {value!r}")
+    return value
 
 
 def _read(folder: Path, name: str, entry: Any, limit: int | None) -> bytes:

@@ -1,6 +1,6 @@
 """Numerical differentiation of one coordinate at a time, precise enough to judge an analytic gradient.
 
-    extended   (8 [f(x+h) − f(x−h)] − [f(x+2h) − f(x−2h)]) / 12h   in extended precision, h = 2⁻¹³: about 1e-15
+    extended   (8 [f(x+h) − f(x−h)] − [f(x+2h) − f(x−2h)]) / 12h   in extended precision, h = 2⁻¹⁵: about 1e-15
     complex    Im f(x + ih) / h   with h = 1e-30, no subtraction at all: about 1e-16, for analytic f only
     central    (f(x+h) − f(x−h)) / 2h   with h = ε^⅓: about 1e-10 in float64, 1e-5 where f computes in float32
 
@@ -126,7 +126,7 @@ def _try_extended(f: Watched, x: Array, rng: np.random.Generator) -> tuple[Plan 
         return None, f"f refuses extended precision ({error})"
     if out.dtype != wide:
         return None, f"f does not keep extended precision but returns {out.dtype}"
-    return Plan("extended", wide, 2.0**-13, float(np.finfo(wide).eps)), ""
+    return Plan("extended", wide, 2.0**-15, float(np.finfo(wide).eps)), ""
 
 
 def _try_complex(f: Watched, x: Array, rng: np.random.Generator) -> tuple[Plan | None, str]:

@@ -82,7 +82,7 @@ def test_figures_can_be_drawn(tmp_path):
     [
         (lambda: first_weights(Network([Tanh()], input_shape=4)), "no layer with weights"),
         (lambda: first_weights(Network([Residual((Affine(4),)), Affine(2)], input_shape=4)), "Residual"),
-        (lambda: feature_maps(Network([Affine(2)], input_shape=4), np.zeros(4)), "needs a convolution"),
+        (lambda: feature_maps(Network([Affine(2)], input_shape=4), np.zeros(4)), "need a convolution"),
     ],
 )
 def test_networks_without_pictures_say_so(call, words):

@@ -186,6 +186,8 @@ def axis_sizes(layer: Layer, x_shape: Shape) -> Sizes:
         at = tokens.index("...")
         rest = len(x_shape) - len(fixed)
         sizes["..."] = x_shape[at : at + rest]
+        if 0 in sizes["..."]:
+            raise refusal
         lengths[at : at + rest] = []
     for token, length in zip(fixed, lengths, strict=True):
         if length < 1:
@@ -216,6 +218,7 @@ def check_input(layer: Layer, x: Any, params: Any) -> None:
         raise DTypeError(f"{layer.name}: x must be an array, got {describe(x)}")
     if not _is_inexact(dtype, x):
         raise DTypeError(f"{layer.name}: x must hold floating-point numbers, got dtype {dtype}")
+    layer.bind(tuple(shape))  # the axes, also of layers without parameters
     for name, expected in _expected_shapes(layer, tuple(shape)).items():
         try:
             got = params[name].shape

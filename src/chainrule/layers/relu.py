@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chainrule.arrays import Array, Shape, namespace
+from chainrule.arrays import Array, Shape, namespace, positive
 from chainrule.layers.layer import Cache, Cost, Gradients, Layer
 
 
@@ -39,7 +39,7 @@ class ReLU(Layer):
     def backward(self, dout: Array, cache: Cache) -> Gradients:
         """∂L/∂x = ∂L/∂y · [y > 0]."""
         (y,) = cache
-        return {"x": dout * (y > 0)}
+        return {"x": dout * positive(y)}
 
     def cost(self, x_shape: Shape) -> Cost:
         """One comparison an element."""

@@ -58,9 +58,10 @@ class FunctionRule:
         """Put back what `state` returned; entries of any other kind start as they were given."""
         configs = {name: copy.deepcopy(self._start) for name in self.optim_configs}
         for entry, value in state.items():
-            name = next((n for n in configs if entry.startswith(f"config.{n}.")), None)
-            if name is None:
+            owners = [n for n in configs if entry.startswith(f"config.{n}.")]
+            if not owners:
                 raise CheckpointError(f"state {entry!r} belongs to none of the parameters {', '.join(configs)}")
+            name = max(owners, key=len)  # W3.2 rather than W3
             key = entry.removeprefix(f"config.{name}.")
             configs[name][key] = np.array(value) if value.shape else value.item()
         self.optim_configs = configs

@@ -76,8 +76,10 @@ def load_checkpoint(folder: str | Path) -> tuple[dict[str, Array], dict[str, Any
     if manifest.get("format") != FORMAT:
         raise CheckpointError(f"{folder / MANIFEST}: format must be {FORMAT}, got {manifest.get('format')!r}")
     files = manifest.get("files")
-    if not isinstance(files, dict) or set(files) != {WEIGHTS, STATE}:
-        raise CheckpointError(f"{folder / MANIFEST}: files must list {WEIGHTS} and {STATE}, got {files!r}")
+    if not isinstance(files, dict) or set(files) != {WEIGHTS, STATE} or None in files.values():
+        raise CheckpointError(
+            f"{folder / MANIFEST}: files must list size and SHA-256 of {WEIGHTS} and {STATE}, got {files!r}"
+        )
     state = _read_json(folder, STATE, files[STATE], MAX_STATE_BYTES)
     try:
         arrays = load(_read(folder, WEIGHTS, files[WEIGHTS], None))

@@ -68,10 +68,12 @@ class Solver:
                 require_number("Solver", argument, count, integer=True, low=1)
         if schedule is not None and not isinstance(schedule, Schedule):
             raise DTypeError(f"Solver: schedule must be a schedule, got {describe(schedule)}")
-        given: list[Any] = list(callbacks)
-        strangers = [c for c in given if not isinstance(c, Callback)]
+        given: Any = callbacks
+        strangers = [c for c in given if not isinstance(c, Callback)] if isinstance(given, (list, tuple)) else [given]
         if strangers:
-            raise DTypeError(f"Solver: callbacks must be a list of callbacks, got {describe(strangers[0])} in it")
+            raise DTypeError(f"Solver: callbacks must be a list of callbacks, got {describe(strangers[0])}")
+        if optim_config is not None and not isinstance(optim_config, Mapping):
+            raise DTypeError(f"Solver: optim_config must be a dictionary, got {describe(optim_config)}")
         self.model, self.seed = model, seed
         self.X_train, self.y_train = _pair(data, "train")
         self.X_val, self.y_val = _pair(data, "val")
@@ -94,7 +96,7 @@ class Solver:
         """Run the steps that remain of `num_epochs`, measure after each epoch, and put the best weights back."""
         per_epoch, total = self.batches.steps_per_epoch, self.num_epochs * self.batches.steps_per_epoch
         self._begin()
-        while self.engine.step_number < total and not self.stop:
+        while self._continues(total):
             started, first = time.perf_counter(), self.engine.step_number
             seen = 0
             for step in range(first, (first // per_epoch + 1) * per_epoch):
@@ -107,7 +109,7 @@ class Solver:
                 self._tell("on_step_end")
                 if step == 0:
                     self._measure()
-                if self.stop:
+                if not self._continues(total):
                     break
             seconds = time.perf_counter() - started
             self.epoch = self.engine.step_number // per_epoch
@@ -119,6 +121,9 @@ class Solver:
     def _begin(self) -> None:
         self.stop = False
         self._tell("on_train_begin")
+
+    def _continues(self, total: int) -> bool:
+        return self.engine.step_number < total and not self.stop
 
     def _step(self, rows: Array, factor: float) -> float:
         """One training step on the given rows of the training set."""
@@ -225,12 +230,19 @@ def _pair(data: Any, part: str) -> tuple[Array, Array]:
     for key in (f"X_{part}", f"y_{part}"):
         if key not in data:
             raise ConfigError(f"Solver: data must hold {key!r}, got {sorted(map(str, data))}")
-    X, y = np.asarray(data[f"X_{part}"]), np.asarray(data[f"y_{part}"])
-    for key, value in ((f"X_{part}", X), (f"y_{part}", y)):
-        if value.dtype.kind not in "fiub":
-            raise DTypeError(f"Solver: data[{key!r}] must hold numbers, got {describe(data[key])}")
+    X, y = (_numbers(f"data[{key!r}]", data[key]) for key in (f"X_{part}", f"y_{part}"))
     if X.ndim == 0 or len(X) == 0 or y.ndim == 0 or len(X) != len(y):
         raise ShapeError(
             f"Solver: X_{part} and y_{part} must hold the same number (>= 1) of rows, got {X.shape} and {y.shape}"
         )
     return X, y
+
+
+def _numbers(what: str, value: Any) -> Array:
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError):
+        raise ShapeError(f"Solver: {what} must be an array, got rows of unequal lengths") from None
+    if array.dtype.kind not in "fiub":
+        raise DTypeError(f"Solver: {what} must hold numbers, got {describe(value)}")
+    return array

@@ -1,1 +1,88 @@
-"""The command line: one file per command."""
+"""The command line: one file per command, loaded when the command is used, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from chainrule.errors import ChainruleError
+
+if TYPE_CHECKING:
+    from cyclopts import App
+
+#: Every command with the line that describes it; its file is of the same name.
+COMMANDS = {
+    "train": "Train a recipe and write a run folder.",
+    "evaluate": "Evaluate a run on the test set of its recipe.",
+    "predict": "Say what a run sees in image files.",
+    "summary": "Show the layers of a recipe: shapes, parameters, arithmetic, memory.",
+    "recipes": "List the recipes that come with the package.",
+}
+
+OK, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+EXAMPLES = """Examples:
+  chainrule train
+  chainrule train mnist-mlp-600 --epochs 5
+  chainrule evaluate runs/digits-mlp-1
+  chainrule predict runs/digits-mlp-1 photo.png"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status: 0, 1 (part of the work failed), 2 (an error), 130 (Ctrl-C).
+
+    Errors are one line on standard error. `argv` are the words after the program's name, those of the process if None.
+    """
+    from cyclopts import CycloptsError
+
+    try:
+        result = _app()(sys.argv[1:] if argv is None else list(argv))
+        sys.stdout.flush()
+    except ChainruleError as error:
+        return _report(str(error), WRONG_INPUT)
+    except CycloptsError as error:
+        return _report(str(error), WRONG_INPUT)
+    except BrokenPipeError:
+        _abandon_stdout()
+        return FAILED
+    except OSError as error:
+        return _report(str(error), WRONG_INPUT)
+    except KeyboardInterrupt:
+        return _report("interrupted", INTERRUPTED)
+    return result if isinstance(result, int) else OK
+
+
+def _app() -> App:
+    from cyclopts import App
+
+    from chainrule import __version__
+
+    app = App(
+        name="chainrule",
+        help="Train, evaluate and look into neural networks.",
+        help_epilogue=EXAMPLES,
+        help_format="plaintext",
+        version=f"chainrule {__version__}",
+        print_error=False,
+        exit_on_error=False,
+        suppress_keyboard_interrupt=False,
+        result_action="return_value",
+    )
+    for name, line in COMMANDS.items():
+        app.command(f"chainrule.cli.{name}:app", name=name, help=line)
+    return app
+
+
+def _report(message: str, status: int) -> int:
+    sys.stdout.flush()
+    print("error:", " ".join(message.split()), file=sys.stderr)
+    return status
+
+
+def _abandon_stdout() -> None:
+    """The reader of our output is gone: what is still buffered must not raise again when Python exits."""
+    import os
+
+    sink: Any = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, sys.stdout.fileno())

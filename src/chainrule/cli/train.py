@@ -1,0 +1,142 @@
+"""`chainrule train`: run a recipe, show how it goes, write the run folder."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from types import FrameType
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from chainrule.cli import INTERRUPTED, OK
+from chainrule.errors import ConfigError
+from chainrule.recipes import Recipe, apply_overrides, build, load_recipe
+from chainrule.recipes.run import finish, new_run_folder, plain_json
+from chainrule.recipes.run import train as run_training
+from chainrule.report.metrics import ClassRow
+from chainrule.report.progress import Progress
+from chainrule.report.tables import class_rows_table, console
+from chainrule.solver import Callback, Solver
+
+DEFAULT = "digits-mlp"
+
+app = App(
+    name="train",
+    help_epilogue="""Examples:
+  chainrule train
+  chainrule train mnist-mlp-600 --seed 1 --out runs/mine
+  chainrule train mine.toml --set train.lr_decay=0.9 --set model.reg=1e-4
+
+Ctrl-C stops after the current step, keeps the best weights so far and
+writes the run folder.""",
+)
+
+
+@app.default
+def train(
+    recipe: str = DEFAULT,
+    /,
+    *,
+    overrides: Annotated[list[str] | None, Parameter(name="--set", negative="", consume_multiple=True)] = None,
+    epochs: int | None = None,
+    seed: int | None = None,
+    out: str | None = None,
+    engine: str = "auto",
+    json: Annotated[bool, Parameter(negative="")] = False,
+    quiet: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Train a recipe and write a run folder.
+
+    Parameters
+    ----------
+    recipe
+        The name of a shipped recipe, or the path of a recipe file.
+    overrides
+        Entries to replace, as KEY=VALUE; may be repeated.
+    epochs
+        Train so many epochs; short for --set train.epochs=N.
+    seed
+        The seed of weights and batches; short for --set seed=N.
+    out
+        The run folder to make; runs/RECIPE-N if not given.
+    engine
+        What runs the network.
+    json
+        Print the results as one JSON object; all else goes to standard error.
+    quiet
+        Show neither progress nor tables.
+    """
+    chosen = _resolve(recipe, [] if overrides is None else overrides, epochs, seed)
+    experiment = build(chosen)
+    interruption, progress = Interruption(), Progress(console(stderr=True))
+    solver = experiment.solver([interruption] if quiet else [interruption, progress], engine)
+    folder = new_run_folder(chosen, out)  # only now: what is wrong with the recipe leaves no folder behind
+    started = time.perf_counter()
+    with interruption, progress:
+        run_training(experiment, solver, folder)
+        seconds = time.perf_counter() - started
+    status = "interrupted" if interruption.happened else "finished"
+    results = finish(experiment, folder, solver, seconds=seconds, status=status)
+    if not quiet:
+        _show(results, to_stderr=json)
+    if interruption.happened:
+        print(f"interrupted: the best weights so far are in {folder}", file=sys.stderr)
+    if json:
+        print(plain_json(results))
+    return INTERRUPTED if interruption.happened else OK
+
+
+class Interruption(Callback):
+    """Turns the first Ctrl-C into a stop after the current step; the second one ends the program at once."""
+
+    def __init__(self) -> None:
+        self.happened = False
+
+    def __enter__(self) -> None:
+        # Only the main thread may set signal handlers; elsewhere Ctrl-C keeps its usual meaning.
+        self._main = threading.current_thread() is threading.main_thread()
+        if self._main:
+            self._before = signal.signal(signal.SIGINT, self._handle)
+
+    def __exit__(self, *exception: object) -> None:
+        if self._main:
+            signal.signal(signal.SIGINT, self._before)
+
+    def on_step_end(self, solver: Solver) -> None:
+        """Stop if asked to."""
+        solver.stop = solver.stop or self.happened
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.happened:
+            raise KeyboardInterrupt
+        self.happened = True
+
+
+def _resolve(recipe: str, overrides: list[str], epochs: int | None, seed: int | None) -> Recipe:
+    """The recipe with its overrides; a word without "=" that --set swallowed is the recipe's name."""
+    words = [o for o in overrides if "=" not in o]
+    if len(words) == 1 and recipe == DEFAULT:
+        recipe, overrides = words[0], [o for o in overrides if "=" in o]
+    short = {"train.epochs": epochs, "seed": seed}
+    for key, value in short.items():
+        if value is not None and any(o.partition("=")[0].strip() == key for o in overrides):
+            raise ConfigError(f"--{key.split('.')[-1]} and --set {key}=... exclude each other; give one of them")
+    return apply_overrides(load_recipe(recipe), [*overrides, *(f"{k}={v}" for k, v in short.items() if v is not None)])
+
+
+def _show(results: dict[str, Any], *, to_stderr: bool) -> None:
+    out = console(stderr=to_stderr)
+    if "classes" in results:
+        out.print(class_rows_table([ClassRow(**row) for row in results["classes"]]))
+    reported = results["reported"]
+    for part in ("train", "val", "test"):
+        key = f"{part}_accuracy"
+        if key in results:
+            beside = f"  (reported {reported[key]:g})" if key in reported else ""
+            out.print(f"{part:5} accuracy {results[key]:.4f}  loss {results[f'{part}_loss']:.4f}{beside}")
+    speed = results["images_per_second"]
+    pace = "" if speed is None else f", {speed:,.0f} images/s"
+    out.print(f"{results['seconds']:.1f} s of training{pace}; run folder {results['run']}", soft_wrap=True)

@@ -1,0 +1,126 @@
+"""From a recipe to what a training run needs: the data in its parts, the normaliser, the network, the solver."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.arrays import Shape
+from chainrule.data import (
+    Dataset,
+    LegacyBatches,
+    Normalizer,
+    Source,
+    Splits,
+    load,
+    ordered_split,
+    random_split,
+    stratified_split,
+)
+from chainrule.errors import ChainruleError, ConfigError
+from chainrule.network import Network
+from chainrule.recipes.recipe import Recipe
+from chainrule.solver import Callback, Solver
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """A recipe with everything it declares made: `splits` hold raw inputs, `data` the normalised arrays."""
+
+    recipe: Recipe
+    source: Source
+    splits: Splits
+    normalizer: Normalizer
+    data: dict[str, np.ndarray]  # X_train, y_train, X_val, ..., as the solver takes them
+    network: Network
+    solver_options: dict[str, Any]
+
+    def solver(self, callbacks: Sequence[Callback] = (), engine: str = "auto") -> Solver:
+        """The solver that trains the network, silent unless a callback reports."""
+        own = self.recipe.early_stopping
+        together = [*callbacks] if own is None else [*callbacks, own]
+        return Solver(self.network, self.data, callbacks=together, engine=engine, verbose=False, **self.solver_options)
+
+
+def build(recipe: Recipe) -> Experiment:
+    """Load and split the data, fit the normaliser on the training rows, draw the weights.
+
+    Raises `ConfigError`, `DataError` or `ShapeError` where the recipe does not fit its data.
+
+    >>> from chainrule.recipes import load_recipe
+    >>> experiment = build(load_recipe("digits-mlp"))
+    >>> experiment.network.input_shape, len(experiment.splits.test)
+    ((1, 8, 8), 359)
+    """
+    source, splits = load_splits(recipe)
+    scale = source.scale if recipe.data.normalize == "unit" else None
+    normalizer = Normalizer.fit(recipe.data.normalize, splits.train.X, scale)
+    data = normalized(splits, normalizer, recipe.dtype)
+    train, seed = recipe.train, recipe.seed
+    rng = np.random.RandomState(seed) if recipe.generator == "legacy" else None
+    network = make_network(recipe, splits.train.input_shape, rng)
+    options: dict[str, Any] = {
+        "update_rule": recipe.rule,
+        "lr_decay": train.lr_decay,
+        "schedule": recipe.schedule,
+        "batch_size": train.batch_size,
+        "num_epochs": train.epochs,
+        "num_train_samples": None if train.num_train_samples == "all" else train.num_train_samples,
+        "seed": seed,
+        # One legacy generator serves weights and batches, in this order: that is what the numbers depend on.
+        "sampling": train.sampling if rng is None else LegacyBatches(len(splits.train), train.batch_size, rng),
+    }
+    return Experiment(recipe, source, splits, normalizer, data, network, options)
+
+
+def make_network(recipe: Recipe, input_shape: Shape, rng: np.random.RandomState | None = None) -> Network:
+    """The network that [model] declares, for rows of `input_shape`."""
+    model = recipe.model
+    return Network(recipe.layers, recipe.loss, input_shape, recipe.seed, recipe.dtype, reg=model.reg, rng=rng)
+
+
+def load_splits(recipe: Recipe) -> tuple[Source, Splits]:
+    """The data set of the recipe and its parts, inputs as they come from the files."""
+    part = recipe.data
+    source = load(part.name)
+    if part.input_shape is not None and tuple(part.input_shape) != source.train.input_shape:
+        raise ConfigError(
+            f"data.input_shape must be {list(source.train.input_shape)} for {part.name}, got {part.input_shape}"
+        )
+    if source.test is not None and part.test != 0:
+        raise ConfigError(f"data.test must be left out: {part.name} has a test part of its own, got {part.test!r}")
+    sizes: dict[str, Any] = {"train": part.train, "val": part.val, "test": part.test}
+    try:
+        if part.split == "ordered":
+            splits = ordered_split(source.train, **sizes)
+        else:
+            split = stratified_split if part.split == "stratified" else random_split
+            splits = split(source.train, **sizes, seed=part.seed)
+    except ChainruleError as error:
+        raise type(error)(f"[data] of recipe {recipe.name}: {error}") from None
+    if splits.val is None:
+        raise ConfigError("data.val must be more than 0: the weights that are best on it are kept, got 0")
+    return source, splits if source.test is None else Splits(splits.train, splits.val, source.test)
+
+
+def normalized(splits: Splits, normalizer: Normalizer, dtype: str) -> dict[str, np.ndarray]:
+    """The arrays of all parts, inputs normalised and of the network's dtype."""
+    arrays = splits.as_dict()
+    return {k: normalizer.apply(v, np.dtype(dtype)) if k.startswith("X_") else v for k, v in arrays.items()}
+
+
+def declared_shape(recipe: Recipe) -> Shape:
+    """The shape of one input row: as the recipe states it, otherwise as the data set has it."""
+    stated = recipe.data.input_shape
+    return tuple(stated) if stated is not None else load(recipe.data.name).train.input_shape
+
+
+def test_part(splits: Splits) -> tuple[str, Dataset]:
+    """The part that figures are reported on: the test rows, or the validation rows where there are none."""
+    if splits.test is not None:
+        return "test", splits.test
+    assert splits.val is not None  # `load_splits` requires it
+    return "val", splits.val

@@ -1,0 +1,161 @@
+"""Reading recipes: from TOML text, by name or path, and with single entries overridden.
+
+Errors name the entry as the file spells it (`train.epochs`), say what was expected and what came, and suggest the
+nearest known name for a misspelt one.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import typing
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from chainrule.errors import ConfigError, describe, unknown
+from chainrule.recipes.recipe import Recipe, to_plain
+
+MAX_BYTES = 1 << 20
+
+
+def list_recipes() -> list[str]:
+    """The names of the recipes that come with the package.
+
+    >>> "digits-mlp" in list_recipes()
+    True
+    """
+    folder = resources.files("chainrule.recipes")
+    return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
+
+
+def load_recipe(name_or_path: str | Path) -> Recipe:
+    """A recipe of the package by its name, or one of your own by its path (which ends in `.toml` or holds a slash).
+
+    Raises `ConfigError` for an unknown name, a file that cannot be read, and a recipe that is not one.
+
+    >>> load_recipe("digits-mlp").data.name
+    'digits'
+    """
+    text = str(name_or_path)
+    if isinstance(name_or_path, Path) or text.endswith(".toml") or "/" in text or "\\" in text:
+        return parse_recipe(_read(Path(name_or_path)), text)
+    known = list_recipes()
+    if text not in known:
+        raise unknown("recipe", text, known)
+    return parse_recipe(resources.files("chainrule.recipes").joinpath(f"{text}.toml").read_text("utf-8"), text)
+
+
+def parse_recipe(text: str, where: str = "recipe") -> Recipe:
+    """The recipe that a TOML text declares; `where` opens its error messages."""
+    try:
+        plain = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigError(f"{where}: not TOML: {error}") from None
+    return _recipe(plain, where)
+
+
+def apply_overrides(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
+    """A copy of `recipe` with entries replaced, each given as `key=value`.
+
+    The key is a path such as `train.optim_config.learning_rate` or `model.layers.0.units`. The value is a TOML value;
+    what is none is taken as a string. Raises `ConfigError` naming the key.
+
+    >>> apply_overrides(load_recipe("digits-mlp"), ["train.epochs=3"]).train.epochs
+    3
+    """
+    plain = to_plain(recipe)
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(f"override must be written key=value, such as train.epochs=3, got {override!r}")
+        _assign(plain, key.strip(), _value(value.strip()))
+    return _recipe(plain, f"recipe {recipe.name} with {', '.join(overrides)}" if overrides else recipe.name)
+
+
+# -- from plain data, with errors that name the entry ---------------------------------------------------------------
+
+
+def _recipe(plain: dict[str, Any], where: str) -> Recipe:
+    _check_keys(plain, Recipe, where, "")
+    try:
+        recipe = msgspec.convert(plain, Recipe, strict=True)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where}: {_explain(str(error), plain)}") from None
+    return recipe.check(where)
+
+
+def _check_keys(table: Any, struct: Any, where: str, path: str) -> None:
+    """Raise for a key that `struct` does not have, before msgspec would, so that the right one is suggested."""
+    if not isinstance(table, dict):
+        return
+    hints = typing.get_type_hints(struct)
+    for key, value in table.items():
+        if key not in hints:
+            kind = f"entry of [{path.removesuffix('.')}]" if path else "entry"
+            raise ConfigError(f"{where}: {unknown(kind, key, hints)}")
+        for option in (hints[key], *typing.get_args(hints[key])):
+            if isinstance(option, type) and issubclass(option, msgspec.Struct):
+                _check_keys(value, option, where, f"{path}{key}.")
+
+
+def _explain(message: str, plain: Any) -> str:
+    """msgspec's "Expected `int`, got `str` - at `$.train.epochs`" as `train.epochs: expected int, got str 'x'`."""
+    text, _, path = message.partition(" - at `$")
+    text = text.replace("`", "").replace("Expected", "expected").replace("Object missing required field", "needs")
+    keys = re.findall(r"[^.\[\]`]+", path)
+    value = plain
+    for key in keys:
+        value = value[int(key)] if isinstance(value, list) else value.get(key) if isinstance(value, dict) else None
+    name = ".".join(keys)
+    if text.startswith("needs"):
+        return f"[{name}] {text}" if name else text
+    return f"{name}: {text.split(', got')[0]}, got {describe(value)}"
+
+
+def _assign(plain: dict[str, Any], key: str, value: Any) -> None:
+    """Put `value` at the path `key`, making the optional tables on the way; unknown names are left to `_recipe`."""
+    node: Any = plain
+    *path, last = key.split(".")
+    for i, part in enumerate([*path, last]):
+        at: Any = part
+        here = ".".join(key.split(".")[:i])
+        if isinstance(node, list):
+            if not part.isdigit() or int(part) >= len(node):
+                raise ConfigError(f"{key}: {here} has entries 0 to {len(node) - 1}, got {part!r}")
+            at = int(part)
+        elif not isinstance(node, dict):
+            raise ConfigError(f"{key}: {here} is {describe(node)} and has no entries")
+        if i == len(path):
+            node[at] = value
+        else:
+            node = node[at] if isinstance(node, list) else node.setdefault(at, {})
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"] if "\n" not in text else text
+    except (tomllib.TOMLDecodeError, RecursionError):
+        pass
+    try:
+        return float(text)  # .5 and 5. are numbers to everyone but TOML
+    except ValueError:
+        return text
+
+
+def _read(path: Path) -> str:
+    try:
+        with open(path, "rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"recipe {str(path)!r} cannot be read: {reason}") from None
+    if len(content) > MAX_BYTES:
+        raise ConfigError(f"recipe {str(path)!r} must have at most {MAX_BYTES} bytes, got more")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ConfigError(f"recipe {str(path)!r} must be a UTF-8 text") from None

@@ -1,0 +1,177 @@
+"""A recipe: one experiment as a typed TOML file, and how such a file is read, changed and written.
+
+A recipe is data: it names only registered data sets, layers, losses and rules, and reading one executes nothing.
+Every entry is checked when the recipe is read, so a misspelt key is an error on the first line, not after training.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta, Struct
+
+from chainrule.config import from_config, layers_from_config
+from chainrule.errors import ChainruleError, ConfigError
+from chainrule.layers import Layer
+from chainrule.losses import Loss
+from chainrule.optim import Chain, Schedule, UpdateRule
+from chainrule.solver.callbacks import EarlyStopping
+from chainrule.solver.solver import make_rule
+
+Count: TypeAlias = Annotated[int, Meta(ge=1)]
+Part: TypeAlias = Annotated[int, Meta(ge=0)] | Annotated[float, Meta(ge=0, le=1)]  # rows, or a fraction of them
+Scalar: TypeAlias = bool | int | float | str
+Declaration: TypeAlias = str | dict[str, Any]  # what `config.from_config` reads
+Seed: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
+
+class Reported(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The figures that the source of the setting claims."""
+
+    train_accuracy: float | None = None
+    val_accuracy: float | None = None
+    test_accuracy: float | None = None
+    train_loss: float | None = None
+    val_loss: float | None = None
+    test_loss: float | None = None
+
+
+class DataPart(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[data]: which data set, how it is split, how its inputs are scaled.
+
+    train, val, test: rows (int) or fractions (float); without `train` it takes what the others leave. `test` is left
+    out where the data set brings its own test part. seed: of the split alone, so that runs with different seeds are
+    compared on the same test rows. input_shape: the shape of one row, where the recipe wants it checked.
+    """
+
+    name: str
+    split: Literal["ordered", "stratified", "random"] = "stratified"
+    train: Part | None = None
+    val: Part
+    test: Part = 0
+    seed: Seed = 0
+    normalize: Literal["none", "unit", "standard", "center"] = "unit"
+    input_shape: list[Count] | None = None
+
+
+class ModelPart(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[model]: the layers and the loss as declarations; reg is λ of ½ λ ‖W‖² in the loss."""
+
+    layers: Annotated[list[Declaration], Meta(min_length=1)]
+    loss: Declaration = "SoftmaxCrossEntropy"
+    reg: Annotated[float, Meta(ge=0)] = 0.0
+
+
+class EarlyStoppingPart(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[train.early_stopping]: the arguments of `EarlyStopping`."""
+
+    monitor: Literal["val_acc", "val_loss"] = "val_acc"
+    patience: Count = 5
+    min_delta: Annotated[float, Meta(ge=0)] = 0.0
+
+
+class TrainPart(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[train]: the update rule and the loop around it, under the names that `Solver` and `Chain` use."""
+
+    update_rule: str = "adam"
+    optim_config: dict[str, Scalar] = {}
+    lr_decay: Annotated[float, Meta(ge=0)] = 1.0
+    schedule: Declaration | None = None
+    batch_size: Count = 100
+    epochs: Annotated[int, Meta(ge=0)] = 10
+    sampling: Literal["shuffled", "replacement"] = "shuffled"
+    clip_value: float | None = None
+    clip_norm: float | None = None
+    l2: float = 0.0
+    weight_decay: float = 0.0
+    num_train_samples: Count | Literal["all"] = 1000
+    early_stopping: EarlyStoppingPart | None = None
+
+
+class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One experiment.
+
+    name: also the start of the run folder's name. source: where the setting comes from. generator: "philox", or
+    "legacy" for settings whose exact numbers come from one `numpy.random.RandomState(seed)` that draws the weights,
+    tensor after tensor, and then every batch.
+    """
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    title: str
+    source: str
+    seed: Seed = 0
+    dtype: Literal["float32", "float64"] = "float32"
+    generator: Literal["philox", "legacy"] = "philox"
+    reported: Reported = Reported()
+    data: DataPart
+    model: ModelPart
+    train: TrainPart = TrainPart()
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers that [model] declares."""
+        return layers_from_config(self.model.layers, "model.layers")
+
+    @property
+    def loss(self) -> Loss:
+        """The loss that [model] declares."""
+        loss: Loss = from_config("loss", self.model.loss, "model.loss")
+        return loss
+
+    @property
+    def rule(self) -> UpdateRule:
+        """The update rule, with clipping and decay around it where [train] asks for them."""
+        train = self.train
+        rule: UpdateRule = make_rule(train.update_rule, train.optim_config)
+        around = {n: getattr(train, n) for n in ("clip_value", "clip_norm", "l2", "weight_decay")}
+        return Chain(rule, **around) if any(value not in (None, 0.0) for value in around.values()) else rule
+
+    @property
+    def schedule(self) -> Schedule | None:
+        """The learning-rate schedule, where it is more than `lr_decay`."""
+        if self.train.schedule is None:
+            return None
+        schedule: Schedule = from_config("schedule", self.train.schedule, "train.schedule")
+        return schedule
+
+    @property
+    def early_stopping(self) -> EarlyStopping | None:
+        """The callback that [train.early_stopping] declares."""
+        part = self.train.early_stopping
+        return None if part is None else EarlyStopping(part.monitor, part.patience, part.min_delta)
+
+    def check(self, where: str) -> Recipe:
+        """This recipe, if everything it declares can be made; otherwise a `ConfigError` that starts with `where`."""
+        try:
+            _ = self.layers, self.loss, self.rule, self.schedule
+            if self.schedule is not None and self.train.lr_decay != 1.0:
+                raise ConfigError("train.lr_decay and train.schedule exclude each other; give one of them")
+            if self.generator == "legacy" and self.train.sampling != "replacement":
+                raise ConfigError(
+                    f"train.sampling must be 'replacement' with the legacy generator, got {self.train.sampling!r}"
+                )
+            if self.generator == "legacy" and self.seed >= 2**32:
+                raise ConfigError(f"seed must be below {2**32} with the legacy generator, got {self.seed}")
+        except ChainruleError as error:
+            raise ConfigError(f"{where}: {error}") from None
+        return self
+
+
+def to_plain(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as tables, lists and plain values; entries without a value are left out."""
+    plain: dict[str, Any] = _without_none(msgspec.to_builtins(recipe))
+    return plain
+
+
+def to_toml(recipe: Recipe) -> str:
+    """The recipe as TOML, every default written out; `parse_recipe` reads it back unchanged."""
+    import tomli_w
+
+    return tomli_w.dumps(to_plain(recipe))
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_none(v) for k, v in value.items() if v is not None}
+    return [_without_none(v) for v in value] if isinstance(value, list) else value

@@ -1,0 +1,32 @@
+"""Class tables and confusion matrices, against counting by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chainrule.report import class_table, confusion_matrix
+
+NAMES = ("ant", "bee", "cow")
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=30))
+def test_against_counting(pairs):
+    y, predicted = np.array(pairs).T
+    matrix = confusion_matrix(y, predicted, 3)
+    for i, row in enumerate(class_table(y, predicted, NAMES)):
+        hits = sum(1 for pair in pairs if pair == (i, i))
+        said, true = (sum(1 for pair in pairs if pair[side] == i) for side in (1, 0))
+        assert row.name == NAMES[i]
+        assert row.support == true == matrix[i].sum()
+        assert row.precision == (hits / said if said else 0)
+        assert row.recall == (hits / true if true else 0)
+        assert abs(row.f1 - (2 * hits / (said + true) if said + true else 0)) < 1e-12
+        assert matrix[i].tolist() == [sum(1 for pair in pairs if pair == (i, j)) for j in range(3)]
+
+
+def test_labels_of_both_signs():
+    y, predicted = np.array([-1, -1, 1]), np.array([0, 1, 1])
+    assert confusion_matrix(y, predicted, 2).tolist() == [[1, 1], [0, 1]]
+    assert [row.support for row in class_table(y, predicted, ["no", "yes"])] == [2, 1]

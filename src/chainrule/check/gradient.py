@@ -114,6 +114,8 @@ def check_gradient(
     >>> report.index, report.expected, report.got
     ((1,), -2.0, 2.0)
     """
+    if not callable(f):
+        raise DTypeError(f"check_gradient: f must be a function, got {describe(f)}")
     x = _require_input(x)
     _require_options(method, num_checks, step, tolerance)
     rng = np.random.default_rng(seed)

@@ -35,6 +35,10 @@ class Param:
     init: Initializer
     decay: bool = False
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.init, Initializer):
+            raise DTypeError(f"init must be an initialiser such as he_normal or Normal(), got {describe(self.init)}")
+
 
 class Cost(NamedTuple):
     """Arithmetic of one forward pass.

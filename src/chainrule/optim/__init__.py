@@ -12,7 +12,13 @@ from chainrule.optim.momentum import Momentum as Momentum
 from chainrule.optim.momentum import Nesterov as Nesterov
 from chainrule.optim.rmsprop import RMSProp as RMSProp
 from chainrule.optim.schedules import SCHEDULES as SCHEDULES
+from chainrule.optim.schedules import Cosine as Cosine
+from chainrule.optim.schedules import EpochDecay as EpochDecay
+from chainrule.optim.schedules import OneCycle as OneCycle
+from chainrule.optim.schedules import ReduceOnPlateau as ReduceOnPlateau
 from chainrule.optim.schedules import Schedule as Schedule
+from chainrule.optim.schedules import StepDecay as StepDecay
+from chainrule.optim.schedules import WarmUp as WarmUp
 from chainrule.optim.schedules import When as When
 from chainrule.optim.sgd import SGD as SGD
 from chainrule.optim.update_rule import Step as Step

@@ -26,6 +26,13 @@ def history(epochs, steps_per_epoch, seed=0):
     return History(losses, [r.train_acc for r in records], [r.val_acc for r in records], records)
 
 
+def assert_nothing_is_cut_off(path):
+    with Image.open(path) as image:
+        pixels = np.asarray(image.convert("L"))
+    assert pixels.min() < 100
+    assert all((edge == 255).all() for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]))
+
+
 def lines(axes):
     return {line.get_label().split(" (")[0]: line.get_xydata() for line in axes.get_lines()}
 
@@ -48,16 +55,15 @@ def test_curves_show_every_step_its_mean_and_both_scores():
 @pytest.mark.parametrize("h", [History(), history(1, 1), history(300, 3)], ids=["nothing", "one step", "many"])
 def test_every_length_of_run_can_be_drawn(h, tmp_path):
     save_figure(curves_figure(h, "A run"), tmp_path / "curves.png")
-    with Image.open(tmp_path / "curves.png") as image:
-        image.load()
-        assert image.size == (1200, 480)
+    assert_nothing_is_cut_off(tmp_path / "curves.png")
 
 
 @pytest.mark.parametrize("classes", [2, 10, 40])
-def test_confusion_matrix(classes, tmp_path):
+@pytest.mark.parametrize("name", ["", "automobile "])
+def test_confusion_matrix(classes, name, tmp_path):
     matrix = np.random.default_rng(0).integers(0, 1200, (classes, classes))
     matrix[0] = 0
-    names = [f"class {i}" for i in range(classes)]
+    names = [f"{name}{i}" for i in range(classes)]
     figure = confusion_figure(matrix, names, "A run: test set")
     axes = figure.axes[0]
     counts = {t.get_text() for t in axes.texts}
@@ -65,9 +71,7 @@ def test_confusion_matrix(classes, tmp_path):
     assert [t.get_text() for t in axes.get_yticklabels()] == names
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted class", "true class")
     save_figure(figure, tmp_path / "confusion.png")
-    box, canvas = axes.get_tightbbox(), figure.bbox
-    assert canvas.x0 <= box.x0 < box.x1 <= canvas.x1
-    assert canvas.y0 <= box.y0 < box.y1 <= canvas.y1
+    assert_nothing_is_cut_off(tmp_path / "confusion.png")
 
 
 def test_a_count_is_legible_on_its_colour():

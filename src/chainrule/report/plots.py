@@ -85,7 +85,7 @@ def confusion_figure(matrix: Array, class_names: Sequence[str], title: str) -> F
 def save_figure(figure: Figure, path: str | Path) -> None:
     """Write `figure` as a PNG, all or nothing."""
     content = io.BytesIO()
-    figure.savefig(content, format="png")
+    figure.savefig(content, format="png", bbox_inches="tight", pad_inches=0.15)  # nothing is ever cut off
     write_atomically(path, content.getvalue())
 
 

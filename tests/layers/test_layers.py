@@ -87,7 +87,7 @@ def drawn_shapes(kind):
     for layer, shape in examples:
         found.setdefault((1, *shape[1:]), layer)  # every example must take a single row
     for _ in range(4000):
-        if len(found) >= DRAWS + len(examples):
+        if len(found) >= DRAWS:
             break
         layer, shape = examples[rng.integers(len(examples))]
         shape = list(shape)

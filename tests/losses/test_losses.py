@@ -43,7 +43,7 @@ def drawn_shapes(kind):
     examples = kind.examples()
     found = {(1, *shape[1:]): (loss, targets) for loss, shape, targets in examples}
     for _ in range(2000):
-        if len(found) >= DRAWS + len(examples):
+        if len(found) >= DRAWS:
             break
         loss, shape, targets = examples[rng.integers(len(examples))]
         shape = tuple(int(rng.integers(1, 8 if axis else 40)) for axis in range(len(shape)))

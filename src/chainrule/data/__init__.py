@@ -10,6 +10,7 @@ from chainrule.data.batches import make_batches as make_batches
 from chainrule.data.binary20d import load_binary20d as load_binary20d
 from chainrule.data.catalog import CATALOG as CATALOG
 from chainrule.data.catalog import load as load
+from chainrule.data.cifar10 import load_cifar10 as load_cifar10
 from chainrule.data.dataset import Dataset as Dataset
 from chainrule.data.dataset import Splits as Splits
 from chainrule.data.digits import load_digits as load_digits

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from chainrule.data.binary20d import binary20d_source
+from chainrule.data.cifar10 import cifar10_source
 from chainrule.data.digits import digits_source
 from chainrule.data.idx import mnist_source
 from chainrule.data.source import Source
@@ -13,6 +14,7 @@ from chainrule.errors import unknown
 #: Every data set that recipes and the command line may name.
 CATALOG: Mapping[str, Callable[[], Source]] = {
     "binary20d": binary20d_source,
+    "cifar10": cifar10_source,
     "digits": digits_source,
     "mnist": mnist_source,
 }

@@ -27,8 +27,8 @@ _MODES = {1: "L", 3: "RGB"}
 def read_image(path: str | Path, shape: Shape, scale: float | None, *, invert: bool = False) -> Array:
     """The first frame of an image file as one row of inputs: (C, H, W) float32 from 0 to `scale`.
 
-    Greyscale and colour are converted into each other as C = 1 or 3 asks for, sizes by averaging (the sides are
-    scaled independently). Transparent pixels become the background: black, or white with `invert`. invert: bright
+    Greyscale and colour are converted into each other as C = 1 or 3 asks for, sizes by averaging areas (the
+    sides are scaled independently). Transparent pixels become the background: black, or white with `invert`. invert: bright
     becomes dark and dark bright, for dark writing on light paper where the data set has light on dark.
 
     Raises `ConfigError` where the network takes no images, `DataError` naming the file where it is not a good one.
@@ -44,9 +44,7 @@ def read_image(path: str | Path, shape: Shape, scale: float | None, *, invert: b
         warnings.simplefilter("ignore")  # about odd metadata; sizes are limited below
         try:
             image = _open(Path(path), background=255 if invert else 0)
-            from PIL.Image import Resampling
-
-            small = image.convert(_MODES[channels]).resize((width, height), Resampling.BILINEAR)
+            small = _resize(image.convert(_MODES[channels]), width, height)
         except (DataError, MemoryError):
             raise
         except Exception as error:  # decoders raise a handful of unrelated types for damaged files
@@ -82,6 +80,13 @@ def _open(path: Path, background: int) -> Image:
         rgba = upright.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, (background,) * 3 + (255,)), rgba)
     return upright
+
+
+def _resize(image: Image, width: int, height: int) -> Image:
+    from PIL.Image import Resampling
+
+    shrinks = image.width >= width and image.height >= height
+    return image.resize((width, height), Resampling.BOX if shrinks else Resampling.BILINEAR)
 
 
 def _eight_bits(path: Path, pixels: Array) -> Image:

@@ -37,7 +37,7 @@ writes the run folder.""",
 
 @app.default
 def train(
-    recipe: str = DEFAULT,
+    recipe: str | None = None,
     /,
     *,
     overrides: Annotated[list[str] | None, Parameter(name="--set", negative="", consume_multiple=True)] = None,
@@ -53,7 +53,7 @@ def train(
     Parameters
     ----------
     recipe
-        The name of a shipped recipe, or the path of a recipe file.
+        The name of a shipped recipe, or the path of a recipe file; digits-mlp if not given.
     overrides
         Entries to replace, as KEY=VALUE; may be repeated.
     epochs
@@ -115,16 +115,19 @@ class Interruption(Callback):
         self.happened = True
 
 
-def _resolve(recipe: str, overrides: list[str], epochs: int | None, seed: int | None) -> Recipe:
+def _resolve(recipe: str | None, overrides: list[str], epochs: int | None, seed: int | None) -> Recipe:
     """The recipe with its overrides; a word without "=" that --set swallowed is the recipe's name."""
     words = [o for o in overrides if "=" not in o]
-    if len(words) == 1 and recipe == DEFAULT:
+    if len(words) == 1 and recipe is None:
         recipe, overrides = words[0], [o for o in overrides if "=" in o]
     short = {"train.epochs": epochs, "seed": seed}
     for key, value in short.items():
         if value is not None and any(o.partition("=")[0].strip() == key for o in overrides):
             raise ConfigError(f"--{key.split('.')[-1]} and --set {key}=... exclude each other; give one of them")
-    return apply_overrides(load_recipe(recipe), [*overrides, *(f"{k}={v}" for k, v in short.items() if v is not None)])
+    return apply_overrides(
+        load_recipe(DEFAULT if recipe is None else recipe),
+        [*overrides, *(f"{k}={v}" for k, v in short.items() if v is not None)],
+    )
 
 
 def _show(results: dict[str, Any], *, to_stderr: bool) -> None:

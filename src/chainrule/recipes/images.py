@@ -28,8 +28,8 @@ def read_image(path: str | Path, shape: Shape, scale: float | None, *, invert: b
     """The first frame of an image file as one row of inputs: (C, H, W) float32 from 0 to `scale`.
 
     Greyscale and colour are converted into each other as C = 1 or 3 asks for, sizes by averaging areas (the
-    sides are scaled independently). Transparent pixels become the background: black, or white with `invert`. invert: bright
-    becomes dark and dark bright, for dark writing on light paper where the data set has light on dark.
+    sides are scaled independently). Transparent pixels become the background: black, or white with `invert`.
+    invert: bright becomes dark and dark bright, for dark writing on light paper where the data set has light on dark.
 
     Raises `ConfigError` where the network takes no images, `DataError` naming the file where it is not a good one.
     """

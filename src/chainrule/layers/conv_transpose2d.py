@@ -78,7 +78,9 @@ class ConvTranspose2D(Layer):
             for axis, (length, f, s, d, more) in enumerate(zip((h, w), kernel, stride, dilation, added, strict=True))
         ]
         if min(size) < 1:
-            raise ShapeError(f"{self.name}: padding leaves nothing of the output, {size[0]} × {size[1]} for {h} × {w}")
+            raise ShapeError(
+                f"{self.name}: padding leaves nothing of the output, {size[0]} × {size[1]} for x of H × W = {h} × {w}"
+            )
         return Windows((size[0], size[1]), (h, w), kernel, stride, dilation, cut)
 
     def derived_sizes(self, sizes: Sizes) -> Sizes:

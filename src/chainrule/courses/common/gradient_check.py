@@ -1,0 +1,105 @@
+"""Numerical gradients as the course notebooks call them: x is perturbed in place and restored, whatever happens.
+
+These are plain central differences, kept for the notebooks; `chainrule.check_gradient` is far more precise.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from random import randrange
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import DTypeError, describe
+
+
+def eval_numerical_gradient(
+    f: Callable[[np.ndarray], Any], x: np.ndarray, verbose: bool = True, h: float = 0.00001
+) -> np.ndarray:
+    """(f(x + h) − f(x − h))/2h for a number-valued f, one coordinate after the other; `verbose` prints each."""
+    grad = np.zeros_like(_changeable(x))
+    for index in np.ndindex(x.shape):
+        with _moved(x, index, h):
+            above = f(x)
+        with _moved(x, index, -h):
+            below = f(x)
+        grad[index] = (above - below) / (2 * h)
+        if verbose:
+            print(index, grad[index])
+    return grad
+
+
+def eval_numerical_gradient_array(
+    f: Callable[[np.ndarray], np.ndarray], x: np.ndarray, df: Any, h: float = 1e-5
+) -> np.ndarray:
+    """Σ df (f(x + h) − f(x − h))/2h for an array-valued f and its cotangent df."""
+    grad = np.zeros_like(_changeable(x))
+    for index in np.ndindex(x.shape):
+        with _moved(x, index, h):
+            above = np.copy(f(x))
+        with _moved(x, index, -h):
+            below = np.copy(f(x))
+        grad[index] = np.sum((above - below) * df) / (2 * h)
+    return grad
+
+
+def eval_numerical_gradient_blobs(
+    f: Callable[..., Any], inputs: Sequence[Any], output: Any, h: float = 1e-5
+) -> list[np.ndarray]:
+    """One gradient an input, for f(*inputs, output) that writes `output.vals`; `output.diffs` is the cotangent.
+
+    Blobs are objects with the arrays `vals` and `diffs`.
+    """
+    gradients = []
+    for blob in inputs:
+        grad = np.zeros_like(blob.diffs)
+        for index in np.ndindex(_changeable(blob.vals).shape):
+            with _moved(blob.vals, index, h):
+                f(*inputs, output)
+                above = np.copy(output.vals)
+            with _moved(blob.vals, index, -h):
+                f(*inputs, output)
+                below = np.copy(output.vals)
+            grad[index] = np.sum((above - below) * output.diffs) / (2.0 * h)
+        gradients.append(grad)
+    return gradients
+
+
+def eval_numerical_gradient_net(net: Any, inputs: Sequence[Any], output: Any, h: float = 1e-5) -> list[np.ndarray]:
+    """`eval_numerical_gradient_blobs` for an object whose `forward()` reads and writes the blobs."""
+    return eval_numerical_gradient_blobs(lambda *blobs: net.forward(), inputs, output, h=h)
+
+
+def grad_check_sparse(
+    f: Callable[[np.ndarray], Any], x: np.ndarray, analytic_grad: np.ndarray, num_checks: int = 10, h: float = 1e-5
+) -> None:
+    """Compare numerical and analytic gradient in `num_checks` random coordinates, and print the relative errors."""
+    _changeable(x)
+    for _ in range(num_checks):
+        index = tuple(randrange(length) for length in x.shape)
+        with _moved(x, index, h):
+            above = f(x)
+        with _moved(x, index, -h):
+            below = f(x)
+        numerical, analytic = (above - below) / (2 * h), analytic_grad[index]
+        size = abs(numerical) + abs(analytic)
+        error = abs(numerical - analytic) / size if size > 0 else 0.0
+        print(f"numerical: {numerical:f} analytic: {analytic:f}, relative error: {error:e}")
+
+
+@contextlib.contextmanager
+def _moved(x: np.ndarray, index: tuple[int, ...], by: float) -> Iterator[None]:
+    old = x[index]
+    x[index] = old + by
+    try:
+        yield
+    finally:
+        x[index] = old
+
+
+def _changeable(x: Any) -> np.ndarray:
+    if not isinstance(x, np.ndarray) or x.dtype.kind != "f" or not x.flags.writeable:
+        raise DTypeError(f"x must be an array of floats that can be changed in place, got {describe(x)}")
+    return x

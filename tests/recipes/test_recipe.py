@@ -12,6 +12,7 @@ from chainrule.errors import ChainruleError, ConfigError
 from chainrule.optim import Chain
 from chainrule.recipes import apply_overrides, list_recipes, load_recipe, parse_recipe, to_toml
 from chainrule.recipes.experiment import make_network
+from chainrule.recipes.recipe import Reported
 
 TEXT = """
 name = "small"
@@ -46,7 +47,7 @@ def test_every_shipped_recipe_is_sound_and_survives_a_round_trip(name):
     recipe = load_recipe(name)
     assert recipe.name == name
     assert parse_recipe(to_toml(recipe)) == recipe
-    assert recipe.reported.test_accuracy is not None
+    assert recipe.reported != Reported()
     assert make_network(recipe, tuple(recipe.data.input_shape)).params.flat.size > 0
 
 

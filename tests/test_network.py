@@ -46,6 +46,13 @@ def test_a_network_of_one_layer_is_that_layer(layer: Layer, shape: tuple[int, ..
                 np.testing.assert_allclose(gradients[name], g, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize(("layer", "shape"), EXAMPLES, ids=[repr(e)[:90] for e in EXAMPLES])
+def test_regularisation_is_declared_for_weights_and_nothing_else(layer: Layer, shape: tuple[int, ...]) -> None:
+    for name, declared in layer.params.items():
+        assert declared.decay is (len(layer.param_shapes(shape)[name]) > 1), name
+    assert not any(declared.decay for declared in layer.buffers.values())
+
+
 def test_names_are_those_of_the_courses() -> None:
     network = Network([Affine(3), BatchNorm(), ReLU(), Affine(2)], input_shape=4)
     assert list(network.params) == ["W1", "b1", "gamma1", "beta1", "W2", "b2"]

@@ -40,16 +40,17 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if not name.startswith("_"):
-        for module_name in PUBLIC:
-            module = importlib.import_module(f"chainrule.{module_name}")
-            if name in _names(module):
-                return getattr(module, name)
-        try:
-            return importlib.import_module(f"chainrule.{name}")
-        except ModuleNotFoundError as error:
-            if error.name != f"chainrule.{name}":
-                raise
+    if name.startswith("_"):
+        raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+    try:
+        return importlib.import_module(f"chainrule.{name}")  # before the lists, so that no import can go in a circle
+    except ModuleNotFoundError as error:
+        if error.name != f"chainrule.{name}":
+            raise
+    for module_name in PUBLIC:
+        module = importlib.import_module(f"chainrule.{module_name}")
+        if name in _names(module):
+            return getattr(module, name)
     raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
 
 

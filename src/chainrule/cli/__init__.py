@@ -16,6 +16,7 @@ COMMANDS = {
     "train": "Train a recipe and write a run folder.",
     "evaluate": "Evaluate a run on the test set of its recipe.",
     "predict": "Say what a run sees in image files.",
+    "pictures": "Draw a run's first filters or weights, and its feature maps.",
     "summary": "Show the layers of a recipe: shapes, parameters, arithmetic, memory.",
     "recipes": "List the recipes that come with the package.",
 }

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import numpy as np
 from cyclopts import App, Parameter
 
-from chainrule.data import Normalizer
 from chainrule.engines import make_engine
 from chainrule.recipes.experiment import load_splits, test_part
 from chainrule.recipes.run import load_run, plain_json
@@ -36,8 +34,7 @@ def evaluate(run: str, /, *, json: Annotated[bool, Parameter(negative="")] = Fal
     loaded = load_run(run)
     part, rows = test_part(load_splits(loaded.recipe)[1])
     network = loaded.network
-    normalizer = Normalizer(np.asarray(loaded.extra.mean), np.asarray(loaded.extra.scale))
-    x = normalizer.apply(rows.X, network.dtype)
+    x = loaded.normalize(rows.X)
     score, loss = make_engine(network, loaded.recipe.rule).evaluate(x, rows.y)
     results: dict[str, Any] = {
         "run": str(loaded.folder),

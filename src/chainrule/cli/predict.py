@@ -10,7 +10,6 @@ from cyclopts import App, Parameter
 
 from chainrule.arrays import Array
 from chainrule.cli import FAILED, OK
-from chainrule.data import Normalizer
 from chainrule.errors import ConfigError, DataError
 from chainrule.network import Network
 from chainrule.recipes.images import read_image
@@ -57,7 +56,6 @@ def predict(
     names, network = loaded.extra.class_names, loaded.network
     if names is None:
         raise ConfigError(f"{loaded.folder} is a regression; predict names classes")
-    normalizer = Normalizer(np.asarray(loaded.extra.mean), np.asarray(loaded.extra.scale))
     records: list[dict[str, Any]] = []
     for path in (image, *images):
         try:
@@ -66,7 +64,7 @@ def predict(
             records.append({"image": path, "error": str(error)})
             print(f"error: {error}", file=sys.stderr)
             continue
-        top = _top(network, normalizer.apply(x[None], network.dtype), names)
+        top = _top(network, loaded.normalize(x[None]), names)
         records.append({"image": path, "class": top[0]["class"], "top": top})
         if not json:
             print(f"{path}: " + ", ".join(_words(entry) for entry in top))

@@ -1,4 +1,4 @@
-"""`chainrule summary`: what a recipe's network costs."""
+"""`chainrule summary`: what the network of a recipe, or a model of the literature, costs."""
 
 from __future__ import annotations
 
@@ -6,15 +6,21 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from chainrule.recipes import apply_overrides, load_recipe
+from chainrule.errors import ConfigError, unknown
+from chainrule.models import MODELS, Model
+from chainrule.recipes import apply_overrides, list_recipes, load_recipe
 from chainrule.recipes.experiment import declared_shape, make_network
 from chainrule.report.tables import console, summary_table
 
 app = App(
     name="summary",
-    help_epilogue="""Examples:
+    help_epilogue=f"""Examples:
   chainrule summary mnist-mlp-600
-  chainrule summary digits-mlp --set model.layers.1.units=1000""",
+  chainrule summary digits-mlp --set model.layers.1.units=1000
+  chainrule summary resnet18
+
+Models: {", ".join(MODELS)}; their counts are
+shown beside the published ones.""",
 )
 
 
@@ -33,10 +39,17 @@ def summary(
     Parameters
     ----------
     recipe
-        The name of a shipped recipe, or the path of a recipe file.
+        The name of a shipped recipe or of a model, or the path of a recipe file.
     overrides
         Entries to replace, as KEY=VALUE; may be repeated.
     """
+    if recipe in MODELS:
+        if overrides:
+            raise ConfigError(f"--set changes recipes; {recipe} is a model, which is shown as published")
+        _show_model(MODELS[recipe])
+        return
+    if "/" not in recipe and not recipe.endswith(".toml") and recipe not in list_recipes():
+        raise unknown("recipe or model", recipe, [*list_recipes(), *MODELS])
     chosen = apply_overrides(load_recipe(recipe), [] if overrides is None else overrides)
     network = make_network(chosen, declared_shape(chosen))
     counts = network.summary()
@@ -47,3 +60,17 @@ def summary(
         f"{counts.memory(batch, slots) / 1e6:,.1f} MB in a training step: batch {batch}, {chosen.dtype}, "
         f"{chosen.train.update_rule} with {slots} slot{'' if slots == 1 else 's'}"
     )
+
+
+def _show_model(model: Model) -> None:
+    counts = model.summary()
+    out = console()
+    out.print(model.title)
+    out.print(summary_table(counts))
+    for what, ours, published in (
+        ("parameters", counts.parameters, model.parameters),
+        ("multiply-adds", counts.multiply_adds, model.multiply_adds),
+    ):
+        beside = "no published count was found" if published is None else f"published: {published:,}"
+        out.print(f"{what}: {ours:,}  ({beside})")
+    out.print(f"source of the published counts: {model.source}", soft_wrap=True)

@@ -23,6 +23,10 @@ from chainrule.layers.layer import Cache, Cost, Gradients, Layer, Param, Sizes, 
 from chainrule.layers.relu import ReLU
 
 
+def _draw(rng: Callable[[int], np.random.Generator], base: int, i: int) -> np.random.Generator:
+    return rng(base + i)
+
+
 @functools.lru_cache(maxsize=1024)
 def parameter_names(layers: tuple[Layer, ...]) -> tuple[dict[str, str], ...]:
     """For each layer, its own tensor names and the names they have in the whole: W → W1, gamma → gamma1, W → W2.
@@ -101,7 +105,7 @@ class Composite(Layer):
         """Initial tensors of all children, drawn in order."""
         values: dict[str, Array] = {}
         for names, child, shape in self._shaped(x_shape):
-            drawn = child.init_params(shape, lambda i, base=len(values): rng(base + i))  # type: ignore[misc]
+            drawn = child.init_params(shape, functools.partial(_draw, rng, len(values)))
             values.update({names[n]: v for n, v in drawn.items()})
         return values
 

@@ -23,6 +23,8 @@ import msgspec
 import numpy as np
 
 import chainrule
+from chainrule.arrays import Array
+from chainrule.data import Normalizer
 from chainrule.errors import CheckpointError, ConfigError, DivergenceError, unknown
 from chainrule.files import write_atomically
 from chainrule.network import Network
@@ -52,6 +54,11 @@ class Run:
     recipe: Recipe
     network: Network
     extra: Extra
+
+    def normalize(self, X: Array) -> Array:
+        """Raw inputs as the network was trained on them."""
+        normalizer = Normalizer(np.asarray(self.extra.mean), np.asarray(self.extra.scale))
+        return normalizer.apply(X, self.network.dtype)
 
 
 def train(experiment: Experiment, solver: Solver, folder: Path) -> None:

@@ -129,3 +129,16 @@ print("done")
 def test_folders_that_cannot_be_synced_are_not_an_error(tmp_path: Path) -> None:
     sync_folder(tmp_path / "missing")
     sync_folder(tmp_path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permission bits are a matter of POSIX")
+def test_what_is_written_has_the_permissions_of_any_new_file(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_atomically(tmp_path / "file", "text")
+        with new_folder(tmp_path / "folder") as temporary:
+            (temporary / "part").write_text("text")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "folder").stat().st_mode & 0o777 == 0o750

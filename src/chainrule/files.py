@@ -21,6 +21,7 @@ def write_atomically(path: str | Path, content: bytes | str) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's own 0600 would hide the file from other users
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -44,7 +45,7 @@ def new_folder(path: str | Path) -> Iterator[Path]:
             with open(file, "r+b") as handle:
                 os.fsync(handle.fileno())
         sync_folder(temporary)
-        temporary.chmod(0o755)
+        temporary.chmod(0o777 & ~_umask())
         if path.exists():
             _replace_folder(temporary, path)
         else:
@@ -77,6 +78,13 @@ def _exchange_at_once(a: Path, b: Path) -> bool:
     here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
     renameat2 = getattr(ctypes.CDLL(None), "renameat2", None)
     return renameat2 is not None and renameat2(here, os.fsencode(a), here, os.fsencode(b), exchange) == 0
+
+
+def _umask() -> int:
+    """The permissions that new files of this process lack; reading them means setting them for a moment."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def sync_folder(path: Path) -> None:

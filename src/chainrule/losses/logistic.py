@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chainrule.arrays import Array, Shape, namespace
+from chainrule.errors import require_number
 from chainrule.losses import loss as base
 from chainrule.losses.loss import Loss, Targets
 
@@ -23,11 +24,21 @@ from chainrule.losses.loss import Loss, Targets
 class Logistic(Loss):
     """Mean of log(1 + exp(−t s)) over scores (N,) and labels (N,), 0/1 or −1/+1.
 
+    threshold: the score above which label 1 is predicted; 0 is where both labels are equally probable. It has no part
+    in the loss.
+
     >>> import numpy as np
     >>> loss, dscores = Logistic()(np.zeros(2), np.array([0, 1]))
     >>> round(float(loss), 4), dscores.tolist()  # ln 2
     (0.6931, [0.25, -0.25])
+    >>> Logistic(threshold=0.5).predict(np.array([0.4, 0.6])).tolist()
+    [0, 1]
     """
+
+    threshold: float = 0.0
+
+    def __post_init__(self) -> None:
+        require_number(self.name, "threshold", self.threshold)
 
     def __call__(self, scores: Array, y: Array) -> tuple[Array, Array]:
         """L = mean log(1 + exp(−t s)), and −t σ(−t s)/N."""
@@ -47,8 +58,8 @@ class Logistic(Loss):
         base.require_binary_labels(self.name, scores, y)
 
     def predict(self, scores: Array) -> Array:
-        """Labels 0/1: 1 where the score is positive."""
-        return base.zero_one(scores)
+        """Labels 0/1: 1 where the score is above the threshold."""
+        return base.zero_one(scores - self.threshold)
 
     def probabilities(self, scores: Array) -> Array:
         """Columns P(y = 0) and P(y = 1), (N, 2); each is computed directly, so that neither rounds to 0 early."""

@@ -188,8 +188,9 @@ def _read(folder: Path, name: str, entry: Any, limit: int | None) -> bytes:
 
 
 def _read_json(folder: Path, name: str, entry: Any, limit: int) -> dict[str, Any]:
+    content = _read(folder, name, entry, limit)
     try:
-        value = json.loads(_read(folder, name, entry, limit))
+        value = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{folder / name}: not JSON: {error}") from None
     if not isinstance(value, dict):

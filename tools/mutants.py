@@ -175,6 +175,8 @@ def _sites(function: ast.FunctionDef) -> Iterator[Site]:
 def _walk(node: ast.AST, parent: ast.AST, field: str, index: int | None, statement: ast.stmt) -> Iterator[Site]:
     if isinstance(node, (ast.Raise, ast.Assert, ast.arguments)) or _is_check(node):
         return
+    if isinstance(node, ast.keyword) and node.arg == "strict":
+        return
     if isinstance(node, ast.If) and all(isinstance(s, ast.Raise) for s in node.body):
         return  # a check of arguments
     if isinstance(node, ast.stmt):
@@ -253,7 +255,8 @@ def _variants(node: ast.AST, parent: ast.AST) -> Iterator[ast.AST]:
                 yield args[1]
                 yield args[2]
             for i in range(len(keywords)):
-                yield _with(node, keywords=keywords[:i] + keywords[i + 1 :])
+                if keywords[i].arg != "strict":  # of zip: a check
+                    yield _with(node, keywords=keywords[:i] + keywords[i + 1 :])
         case ast.AugAssign(_, op):
             if type(op) in BINARY:
                 yield _with(node, op=BINARY[type(op)]())

@@ -196,6 +196,7 @@ def test_pad():
     assert y.tolist() == [[[[0, 0, 0, 0, 0], [1, 2, 3, 0, 0], [4, 5, 6, 0, 0]]]]
     dout = np.random.default_rng(0).normal(size=y.shape)
     np.testing.assert_array_equal(Pad((1, 0, 0, 2)).backward(dout, cache)["x"], dout[:, :, 1:, :3])
+    assert Pad((1, 0, 0, 2)).output_shape(x.shape) == y.shape
     assert Pad((2, 1)).output_shape((1, 1, 2, 3)) == (1, 1, 6, 5)
 
 

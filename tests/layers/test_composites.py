@@ -175,6 +175,8 @@ def test_costs_and_shapes_add_up():
     assert block.cost((3, 4)).flops == 3 * (4 * 8 + 4)
     assert Branches(((Affine(2),), (Affine(3),))).cost((3, 4)).flops == 3 * 5 * 8
     assert Branches(((Flatten(), Affine(2)), (Flatten(),))).output_shape((3, 2, 2)) == (3, 6)
+    assert Branches(((ReLU(),), (Tanh(),))).output_shape((2, 3, 4, 5)) == (2, 6, 4, 5)
+    assert Branches(((ReLU(),), (Tanh(),))).output_shape((2, 3, 4, 5, 7)) == (2, 6, 4, 5, 7)
     assert isinstance(block, Composite)
 
 

@@ -1,0 +1,44 @@
+"""The README is true: its Python runs, and the commands it names exist with the options it gives them."""
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+from chainrule.cli import COMMANDS, main
+from chainrule.models import MODELS
+from chainrule.recipes import apply_overrides, list_recipes, load_recipe
+
+README = (Path(__file__).resolve().parent.parent / "README.md").read_text()
+COMMAND_LINES = re.findall(r"^    chainrule ([^#\n]*)", README, flags=re.MULTILINE)
+
+
+def test_the_python_examples_run():
+    blocks = "\n".join(re.findall(r"```pycon\n(.*?)```", README, flags=re.DOTALL))
+    test = doctest.DocTestParser().get_doctest(blocks, {}, "README.md", "README.md", 0)
+    output = []
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    failed, attempted = runner.run(test, out=output.append)
+    assert attempted >= 20
+    assert not failed, "".join(output)
+
+
+@pytest.mark.parametrize("line", COMMAND_LINES)
+def test_the_command_lines_name_what_exists(line, capsys):
+    words = line.split()
+    assert words[0] in COMMANDS
+    assert main([words[0], "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in words if word.startswith("--"))
+    if words[0] in ("train", "summary") and len(words) > 1:
+        assert words[1] in [*list_recipes(), *MODELS]
+    changes = [word for before, word in zip(words, words[1:], strict=False) if before == "--set"]
+    assert not changes or apply_overrides(load_recipe(words[1]), changes) != load_recipe(words[1])
+
+
+def test_links_lead_somewhere():
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    assert links
+    missing = [link for link in links if not (Path(__file__).resolve().parent.parent / link).exists()]
+    assert not missing

@@ -199,3 +199,36 @@ def test_branches_that_do_not_fit():
         Branches(((Flatten(), Affine(2)), (ReLU(),))).output_shape((3, 4, 5))
     with pytest.raises(ShapeError, match=r"body and shortcut must put out the same shape, got \(3, 2\) and \(3, 3\)"):
         Residual((Affine(2),), (Affine(3),)).output_shape((3, 4))
+
+
+class Watching(Affine):
+    """An affine layer that writes down which passes it was asked for, and with which keys."""
+
+    asked: list = []
+
+    def forward(self, x, params, *, train=False, key=None):
+        self.asked.append(("forward", key))
+        return super().forward(x, params, train=train, key=key)
+
+    def backward(self, dout, cache):
+        self.asked.append("backward")
+        return super().backward(dout, cache)
+
+    def parameter_gradients(self, dout, cache):
+        self.asked.append("parameter_gradients")
+        return super().parameter_gradients(dout, cache)
+
+
+def test_only_the_first_layer_is_spared_the_gradient_of_its_input():
+    """And a layer that draws nothing gets no key."""
+    whole = Sequential((Watching(3), Watching(2)))
+    params = draw_params(whole, X.shape, np.random.default_rng(0))
+    out, cache = whole.forward(X, params, train=True, key=KEY)
+    assert Watching.asked == [("forward", None)] * 2
+    Watching.asked.clear()
+    whole.parameter_gradients(np.ones(out.shape), cache)
+    assert Watching.asked == ["backward", "parameter_gradients", "parameter_gradients"]
+    Watching.asked.clear()
+    whole.backward(np.ones(out.shape), cache)
+    assert Watching.asked == ["backward", "parameter_gradients"] * 2
+    Watching.asked.clear()

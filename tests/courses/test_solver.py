@@ -201,6 +201,20 @@ def test_which_of_equally_good_parameters_are_kept(solver_class, kept):
     assert model.params["W1"].tolist() == [kept]
 
 
+def test_the_best_parameters_are_copies():
+    """A rule that changes w in place, as a student may write one, must not change what was kept."""
+
+    class InPlace(Solver):
+        rules = types.SimpleNamespace(step=lambda w, dw, config: (np.subtract(w, dw, out=w), config))
+
+    data = {"X_train": np.zeros((20, 1)), "y_train": np.zeros(20, int)}
+    data |= {"X_val": np.zeros((10, 1)), "y_val": np.zeros(10, int)}
+    model = Scripted([0.1, 0.5, 0.3])
+    options = {"optim_config": {"learning_rate": 1.0}, "batch_size": 20, "num_epochs": 3, "verbose": False}
+    InPlace(model, data, update_rule="step", **options).train()
+    assert model.params["W1"].tolist() == [2]
+
+
 def test_a_model_that_is_never_right_keeps_its_parameters():
     model = Scripted([0.0] * 9)
     data = {"X_train": np.zeros((20, 1)), "y_train": np.ones(20, int)}

@@ -19,6 +19,7 @@ COMMANDS = {
     "pictures": "Draw a run's first filters or weights, and its feature maps.",
     "summary": "Show the layers of a recipe: shapes, parameters, arithmetic, memory.",
     "recipes": "List the recipes that come with the package.",
+    "courses": "Write the code base of a course, for its unmodified notebooks.",
 }
 
 OK, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130

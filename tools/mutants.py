@@ -19,7 +19,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 
 #: Methods that are declarations, checks of arguments or messages, not arithmetic of a pass.
-LEFT_OUT = {"examples", "cost", "__post_init__", "check_scores", "check_targets", "name", "__repr__"}
+LEFT_OUT = {"_check", "examples", "cost", "__post_init__", "check_scores", "check_targets", "name", "__repr__"}
 #: Calls that only check or describe; nothing inside them is changed.
 CHECKS = ("require_", "_require", "check", "describe", "unknown", "as_layers")
 

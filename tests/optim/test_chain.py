@@ -13,6 +13,7 @@ from chainrule.errors import ConfigError, DTypeError
 from chainrule.optim import RULES, SGD, Adam, AdamW, Chain, Momentum, Step, UpdateRule
 from chainrule.optim.clip import ClipNorm, ClipValue
 from chainrule.optim.decay import L2, WeightDecay
+from chainrule.optim.momentum import Velocity
 from chainrule.optim.update_rule import BLOCK, ScaleByLearningRate, Transform
 
 RNG = np.random.default_rng(0)
@@ -68,6 +69,8 @@ def test_l2_is_the_gradient_of_half_lambda_w_squared() -> None:
 def test_weight_decay_follows_the_schedule() -> None:
     u, _ = WeightDecay(0.3, 0.5).update(G, {}, W, Step(1, 0.1, DECAY))
     np.testing.assert_allclose(u, G - 0.5 * 0.1 * 0.3 * W * DECAY, rtol=1e-15)
+    everywhere, _ = WeightDecay(0.3, 0.5).update(G, {}, W, Step(1, 0.1))
+    np.testing.assert_allclose(everywhere, G - 0.5 * 0.1 * 0.3 * W, rtol=1e-15)
 
 
 def test_for_sgd_l2_and_decoupled_decay_are_the_same_for_adam_they_are_not() -> None:
@@ -107,6 +110,28 @@ def test_slots_of_one_name_are_numbered() -> None:
         twice.apply(w, np.ones(3), slots, Step(t))
         assert all((slots[n] == new[n]).all() for n in new)
     assert u.tolist() == pytest.approx([0.15 + 0.9 * 0.1] * 3)  # −η each time, so the sign comes back
+
+
+def test_transforms_that_see_the_whole_gradient_may_stand_anywhere() -> None:
+    """Element-wise ones before, between and after two norms; the slots of each are kept."""
+
+    class Late(UpdateRule):
+        key = "late"
+        learning_rate = 0.1
+
+        @property
+        def chain(self) -> tuple[Transform, ...]:
+            return (Velocity(0.9), ClipNorm(0.5), Velocity(0.5, nesterov=True), ClipNorm(0.3), ScaleByLearningRate(0.1))
+
+    rule, rng = Late(), np.random.default_rng(2)
+    w, g = rng.normal(size=(2, BLOCK + 7))
+    v, own, slots = w.copy(), rule.init(w), rule.init(w)
+    for t in range(1, 4):
+        u, slots = rule.update(g * t, slots, w, Step(t))
+        w = w + u
+        rule.apply(v, g * t, own, Step(t))
+        assert (v == w).all()
+        assert all((own[n] == slots[n]).all() and own[n].any() for n in slots)
 
 
 # -- clipping -------------------------------------------------------------------------------------------------------
@@ -153,6 +178,24 @@ def test_clip_by_norm_at_the_ends_of_the_range(dtype: str, n: int) -> None:
 def test_an_overflowing_norm_still_clips_to_the_limit() -> None:
     u = np.array([3e38, -3e38, 0.0], np.float32)
     np.testing.assert_allclose(clipped(u, 2.0), np.array([1, -1, 0]) * math.sqrt(2), rtol=1e-6)
+
+
+def test_clip_by_norm_where_squares_vanish() -> None:
+    u = np.array([3e-30, -4e-30], np.float32)
+    np.testing.assert_allclose(clipped(u, 1e-32), [0.6e-32, -0.8e-32], rtol=1e-6)
+
+
+def test_a_gradient_of_exactly_the_limit_is_not_touched() -> None:
+    seen = 0
+    for seed in range(200):
+        u = np.random.default_rng(seed).normal(size=5)
+        largest = abs(u).max()
+        length = np.sqrt(np.sum((u / largest) ** 2))
+        limit = float(largest * length)
+        if limit / length == largest:
+            seen += not np.array_equal(u / largest * largest, u)
+            assert (clipped(u, limit) == u).all()
+    assert seen > 10  # rounding would show in so many of them
 
 
 def test_clip_by_norm_of_nothing_and_of_zeros() -> None:

@@ -3,6 +3,7 @@
     python tools/mutation.py                    every mutant; writes docs/results/mutation.md and .json
     python tools/mutation.py --sample 60        as many drawn at random, reported on the screen only
     python tools/mutation.py --only Affine      the mutants of one class or module
+    python tools/mutation.py --survivors        what survived the last full run, or is new; brings its report up to date
 
 The tests are collected once. Each mutant then lives in a process forked from that state, where one function's code is
 replaced and the tests that name its class run until one fails: first those that caught other faults of the class, then
@@ -36,6 +37,7 @@ from _pytest.runner import runtestprotocol
 from mutants import ROOT, Mutant, functions_of, mutants_of, plant
 
 REQUIRED = 0.95
+RESULTS = ROOT / "docs" / "results"
 TIMEOUT = 120  # seconds for one mutant; a loop that a fault made endless counts as caught
 #: What is changed, and where its tests are: packages whose listed classes are targets.
 TESTS = {
@@ -98,9 +100,9 @@ def _target(
 class Runner:
     """A pytest plugin that, instead of running the collected tests once, runs them against every mutant."""
 
-    def __init__(self, chosen: list[Target], sample: int | None, processes: int) -> None:
-        self.targets, self.processes = chosen, processes
-        jobs = [(t, m) for t in chosen for m in t.mutants]
+    def __init__(self, chosen: list[Target], sample: int | None, processes: int, known: set[tuple[str, ...]]) -> None:
+        self.processes = processes
+        jobs = [(t, m) for t in chosen for m in t.mutants if m.key not in known]
         if sample is not None and sample < len(jobs):
             jobs = random.Random(0).sample(jobs, sample)
         self.jobs = jobs
@@ -284,7 +286,18 @@ def rows(runner: Runner, reasons: dict[tuple[str, ...], str]) -> Iterator[dict[s
         }  # fmt: skip
 
 
-def report(table: list[dict[str, Any]], seconds: float) -> tuple[str, float]:
+def last_table(chosen: list[Target]) -> list[dict[str, Any]]:
+    """What the last full run caught, without the mutants that are no more."""
+    keys = {m.key for t in chosen for m in t.mutants}
+    table: list[dict[str, Any]] = json.loads((RESULTS / "mutation.json").read_text())
+    return [row for row in table if row["result"] in ("killed", "timeout") and _key(row) in keys]
+
+
+def _key(row: dict[str, Any]) -> tuple[str, ...]:
+    return (row["file"], row["function"], row["before"], row["after"])
+
+
+def report(table: list[dict[str, Any]]) -> tuple[str, float]:
     """The page, and the share of faults that were caught."""
     counts: dict[str, Counter[str]] = {}
     for row in table:
@@ -298,7 +311,7 @@ def report(table: list[dict[str, Any]], seconds: float) -> tuple[str, float]:
         "Written by `make mutation`. Each mutant is one small change of the arithmetic in a layer's passes, a loss, an",
         "update rule or a schedule. It is caught if a test that names its class fails or never ends.",
         "",
-        f"**{caught} of {caught + total['survived']} mutants caught ({share:.1%})** in {seconds / 60:.0f} minutes;",
+        f"**{caught} of {caught + total['survived']} mutants caught ({share:.1%})**;",
         f"{total['equivalent']} more compute the same as the sound code (reasons in `tools/equivalent_mutants.toml`).",
         "",
         "| class or module | mutants | caught | of these by timeout | equivalent | survived |",
@@ -322,26 +335,29 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sample", type=int, help="run only so many mutants, drawn at random; nothing is written")
     parser.add_argument("--only", help="run only targets whose name contains this; nothing is written")
+    parser.add_argument("--survivors", action="store_true", help="run what survived the last full run, and what is new")
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT / "src"))
     started = time.perf_counter()
-    runner = Runner(targets(given.only), given.sample, given.processes)
+    chosen = targets(given.only)
+    kept = last_table(chosen) if given.survivors else []
+    runner = Runner(chosen, given.sample, given.processes, {_key(row) for row in kept})
     used = {t.package for t, _ in runner.jobs}
     places = [place for package in TESTS if package in used for place in TESTS[package]]
     status = pytest.main([*places, "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-s"], plugins=[runner])
     if len(runner.results) < len(runner.jobs) or not runner.jobs:
         print(f"the tests could not be run (pytest said {status})")
         return 2
-    table = list(rows(runner, equivalent()))
-    text, share = report(table, time.perf_counter() - started)
+    table = sorted([*kept, *rows(runner, equivalent())], key=lambda row: (row["file"], row["line"], _key(row)))
+    text, share = report(table)
     if given.sample is None and given.only is None:
-        folder = ROOT / "docs" / "results"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "mutation.md").write_text(text)
-        (folder / "mutation.json").write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n")
+        RESULTS.mkdir(parents=True, exist_ok=True)
+        (RESULTS / "mutation.md").write_text(text)
+        (RESULTS / "mutation.json").write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n")
     print(text)
+    print(f"{(time.perf_counter() - started) / 60:.0f} minutes")
     if share < REQUIRED:
         print(f"fewer than {REQUIRED:.0%} of the faults were caught")
     return int(share < REQUIRED)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from chainrule.check import check_layer
-from chainrule.layers import ELU, LAYERS, Conv2D, ConvTranspose2D, MaxPool2D, PadChannels
+from chainrule.layers import ELU, LAYERS, Conv2D, ConvTranspose2D, Dropout, MaxPool2D, PadChannels, SpatialDropout
 
 RNG = np.random.default_rng(0)
 
@@ -58,3 +58,11 @@ def test_elu_of_other_slopes(alpha):
     except ValueError:
         pytest.skip("alpha must be positive")
     assert all(report.ok for report in check_layer(layer, (4, 5)))
+
+
+@pytest.mark.parametrize("kind", [Dropout, SpatialDropout])
+def test_a_rate_of_zero_needs_no_key(kind):
+    x = RNG.normal(size=(2, 3, 4))
+    y, cache = kind(0).forward(x, {}, train=True)
+    assert (y == x).all()
+    assert (kind(0).backward(x, cache)["x"] == x).all()

@@ -48,6 +48,12 @@ def test_one_step_in_all_and_steps_beyond_the_end(schedule: Schedule) -> None:
         assert 0 <= schedule(moment) <= 1
 
 
+def test_a_run_of_one_step_starts_and_ends() -> None:
+    for schedule in (Cosine(0.1), OneCycle(0.25, 0.2, 0.1)):
+        assert schedule(at(1, total=1, per_epoch=1)) == pytest.approx(0.1)
+        assert schedule(at(0, total=1, per_epoch=1)) == pytest.approx(1.0 if schedule == Cosine(0.1) else 0.2)
+
+
 def test_epoch_counts_completed_epochs() -> None:
     assert [at(s).epoch for s in (0, 9, 10, 19, 20)] == [0, 0, 1, 1, 2]
 
@@ -122,6 +128,8 @@ def test_one_cycle() -> None:
         ((0.5, 0.51, 0.51), 0.5),  # better by the threshold only is not better
         ((0.5, 0.5101, 0.5), 1.0),
         ((-3.0, -2.0, -1.0), 1.0),  # R² may be negative
+        ((math.nan,), 1.0),
+        ((math.nan, math.nan), 0.5),  # a score that is not a number is no better
     ],
 )
 def test_plateau_replays_the_history(metrics: tuple[float, ...], factor: float) -> None:

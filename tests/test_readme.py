@@ -1,6 +1,7 @@
 """The README is true: its Python runs, and the commands it names exist with the options it gives them."""
 
 import doctest
+import itertools
 import re
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def test_the_command_lines_name_what_exists(line, capsys):
     assert all(word in shown for word in words if word.startswith("--"))
     if words[0] in ("train", "summary") and len(words) > 1:
         assert words[1] in [*list_recipes(), *MODELS]
-    changes = [word for before, word in zip(words, words[1:], strict=False) if before == "--set"]
+    changes = [word for before, word in itertools.pairwise(words) if before == "--set"]
     assert not changes or apply_overrides(load_recipe(words[1]), changes) != load_recipe(words[1])
 
 

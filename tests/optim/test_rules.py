@@ -314,6 +314,15 @@ def test_five_steps_agree_with_the_papers(
         np.testing.assert_allclose(w, expected, rtol=1e-12, atol=1e-13)
 
 
+def test_lion_takes_the_sign_of_the_weighted_mean() -> None:
+    """Gradients that almost outweigh, and that just outweigh, the momentum."""
+    rule, m = Lion(0.1, 0.9, 0.99), np.array([1.0, 1.0, -1.0, -1.0, 0.0])
+    g = np.array([-8.5, -9.5, 8.5, 9.5, 0.0])
+    u, new = rule.update(g, {"m": m}, np.zeros(5), Step(1))
+    assert u.tolist() == [-0.1, 0.1, 0.1, -0.1, 0.0]
+    np.testing.assert_allclose(new["m"], 0.99 * m + 0.01 * g, rtol=1e-14)
+
+
 # -- other people's numbers -----------------------------------------------------------------------------------------
 
 TORCH = [

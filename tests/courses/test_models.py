@@ -204,7 +204,8 @@ def test_the_four_published_accuracies(data_folder, file, name, hidden, scale, r
     X, y = data.X, data.y
     michigan = eecs598.edition(2019)
     np.random.seed(598)
-    model = getattr(michigan.module(f"{file}.py"), name)(20, hidden, scale)
+    options = {"threshold": 0.5} if file == "logistic" else {}
+    model = getattr(michigan.module(f"{file}.py"), name)(20, hidden, scale, **options)
     parts = {"X_train": X[:500], "y_train": y[:500], "X_val": X[500:750], "y_val": y[500:750]}
     solver = michigan.solver.Solver(
         model,

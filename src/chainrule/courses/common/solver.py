@@ -160,12 +160,9 @@ class Solver:
         self._save_checkpoint()
         if self.verbose:
             print(f"(Epoch {self.epoch} / {self.num_epochs}) train acc: {train_acc:f}; val_acc: {val_acc:f}")
-        if self._improves(val_acc):
+        if val_acc > self.best_val_acc:
             self.best_val_acc = val_acc
             self.best_params = {p: w.copy() for p, w in self.model.params.items()}
-
-    def _improves(self, val_acc: float) -> bool:
-        return val_acc > self.best_val_acc
 
 
 def _labels(scores: Any) -> np.ndarray:

@@ -12,11 +12,11 @@ def optim_file(module: str = "common.optim") -> File:
     return File("Update rules: f(w, dw, config) -> (next_w, config).", offer(module, RULES))
 
 
-def solver_file(package: str, module: str = "common.solver") -> File:
+def solver_file(package: str) -> File:
     """solver.py; the installed class looks rules up in the optim.py beside it, where a student may add some."""
     source = f"from {package} import optim" if package else "import optim"
     body = f"""
-from {ROOT}.{module} import Solver as CourseSolver
+from {ROOT}.common.solver import Solver as CourseSolver
 
 {source}
 
@@ -25,7 +25,9 @@ class Solver(CourseSolver):
     __doc__ = CourseSolver.__doc__
     rules = optim
 """
-    return File("The solver, which finds update rules by name in optim.py.", offer(module, "Solver"), body=body)
+    return File(
+        "The solver, which finds update rules by name in optim.py.", offer("common.solver", "Solver"), body=body
+    )
 
 
 def gradient_check_file() -> File:

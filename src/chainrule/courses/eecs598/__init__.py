@@ -39,7 +39,7 @@ def _files(edition: str) -> Mapping[str, File]:
         "softmax.py": File("Softmax classifier.", offer("eecs598.classifiers", "SoftmaxClassifier"), stars),
         "cnn.py": File("Convolutional network.", offer("eecs598.cnn", "ConvNet"), stars),
         "optim.py": optim_file(),
-        "solver.py": solver_file("", "eecs598.solver"),
+        "solver.py": solver_file(""),
         "gradient_check.py": gradient_check_file(),
     }
 

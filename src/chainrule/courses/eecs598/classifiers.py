@@ -14,6 +14,7 @@ import numpy as np
 
 from chainrule.courses.common.layers import binary_svm_loss, logistic_loss, relu_backward, relu_forward, softmax_loss
 from chainrule.courses.common.networks import AffineStack, Forward, Tape, as_sizes
+from chainrule.errors import require_number
 
 Backward = Callable[..., np.ndarray]
 
@@ -54,10 +55,31 @@ class BinaryClassifier(Classifier):
 class LogisticClassifier(BinaryClassifier):
     """Logistic regression, with a hidden layer if hidden_dim is given. Labels 0/1 or −1/+1; W1 is (D, 1).
 
-    Attributes: params (W1, b1, and W2, b2 with a hidden layer), reg. loss(X) returns the logits (N,).
+    threshold: loss(X) returns the logits (N,) less this number, so that the solver's "scores > 0" decides there. The
+    published program takes 0.5 off in test mode, and its accuracies need that.
+    Attributes: params (W1, b1, and W2, b2 with a hidden layer), reg, threshold.
     """
 
     data_loss = staticmethod(logistic_loss)
+
+    def __init__(
+        self,
+        input_dim: Any = 100,
+        hidden_dim: int | None = None,
+        weight_scale: float = 1e-3,
+        reg: float = 0.0,
+        fwd_fun: Forward = relu_forward,
+        bwd_fun: Backward = relu_backward,
+        threshold: float = 0.0,
+    ) -> None:
+        require_number("LogisticClassifier", "threshold", threshold)
+        super().__init__(input_dim, hidden_dim, weight_scale, reg, fwd_fun, bwd_fun)
+        self.threshold = threshold
+
+    def loss(self, X: Any, y: Any = None) -> Any:
+        """Logits of X less `threshold` if y is None; otherwise the loss with ½ reg ‖W‖², and its gradients by name."""
+        result = super().loss(X, y)
+        return result - self.threshold if y is None else result
 
 
 class SVM(BinaryClassifier):

@@ -311,7 +311,7 @@ def report(table: list[dict[str, Any]]) -> tuple[str, float]:
         "Written by `make mutation`. Each mutant is one small change of the arithmetic in a layer's passes, a loss, an",
         "update rule or a schedule. It is caught if a test that names its class fails or never ends.",
         "",
-        f"**{caught} of {caught + total['survived']} mutants caught ({share:.1%})**;",
+        f"**{caught} of {caught + total['survived']} mutants caught ({share:.2%})**;",
         f"{total['equivalent']} more compute the same as the sound code (reasons in `tools/equivalent_mutants.toml`).",
         "",
         "| class or module | mutants | caught | of these by timeout | equivalent | survived |",

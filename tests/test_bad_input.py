@@ -103,6 +103,7 @@ ROWS: list[tuple[str, Callable[[], Any], type[ChainruleError], tuple[str, ...]]]
     ("affine without units", lambda: cr.Affine(0), ConfigError, ("Affine", "units", ">= 1", "got 0")),
     ("affine with half a unit", lambda: cr.Affine(2.5), DTypeError, ("Affine", "units", "integer", "float 2.5")),
     ("affine units as text", lambda: cr.Affine("10"), DTypeError, ("Affine", "units", "integer", "str '10'")),
+    ("affine bias as text", lambda: cr.Affine(3, bias="no"), DTypeError, ("Affine", "bias", "True or False", "'no'")),
     ("affine units True", lambda: cr.Affine(True), DTypeError, ("Affine", "units", "integer", "bool True")),
     (
         "initialiser by name",

@@ -119,3 +119,9 @@ def require_number(
     if not fits:
         limits = f" {' and '.join(bounds)}" if bounds else " that is finite"
         raise ConfigError(f"{owner}: {argument} must be {noun}{limits}, got {value!r}")
+
+
+def require_bool(owner: str, argument: str, value: Any) -> None:
+    """Raise unless `value` is True or False."""
+    if not isinstance(value, bool):
+        raise DTypeError(f"{owner}: {argument} must be True or False, got {describe(value)}")

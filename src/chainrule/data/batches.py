@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from chainrule.arrays import Stream, generator
-from chainrule.errors import ConfigError, DTypeError, describe, require_number, unknown
+from chainrule.errors import ConfigError, DTypeError, describe, require_bool, require_number, unknown
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,7 @@ class ShuffledBatches:
     def __post_init__(self) -> None:
         _check_sizes(self)
         _check_seed(self)
-        if not isinstance(self.drop_last, bool):
-            raise DTypeError(f"ShuffledBatches: drop_last must be True or False, got {describe(self.drop_last)}")
+        require_bool("ShuffledBatches", "drop_last", self.drop_last)
 
     @property
     def steps_per_epoch(self) -> int:

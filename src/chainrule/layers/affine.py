@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.arrays import Array, Shape, namespace
-from chainrule.errors import require_number
+from chainrule.errors import require_bool, require_number
 from chainrule.initializers import Initializer, he_normal, zeros
 from chainrule.layers.layer import Cache, Cost, Gradients, Layer, Param
 
@@ -39,6 +39,7 @@ class Affine(Layer):
 
     def __post_init__(self) -> None:
         require_number("Affine", "units", self.units, integer=True, low=1)
+        require_bool("Affine", "bias", self.bias)
 
     @property
     def params(self) -> Mapping[str, Param]:

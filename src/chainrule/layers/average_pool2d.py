@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.arrays import Array, Shape, namespace
-from chainrule.errors import DTypeError, describe
+from chainrule.errors import require_bool
 from chainrule.geometry import Padding, Pair, Rounding, Windows, entries, pair
 from chainrule.layers.layer import Cache, Cost, Gradients, Layer, Sizes
 from chainrule.layers.pooling import check_pooling, fit_pooling
@@ -45,10 +45,7 @@ class AveragePool2D(Layer):
 
     def __post_init__(self) -> None:
         check_pooling(self)
-        if not isinstance(self.count_include_pad, bool):
-            raise DTypeError(
-                f"AveragePool2D: count_include_pad must be True or False, got {describe(self.count_include_pad)}"
-            )
+        require_bool("AveragePool2D", "count_include_pad", self.count_include_pad)
 
     def derived_sizes(self, sizes: Sizes) -> Sizes:
         """H' and W'."""

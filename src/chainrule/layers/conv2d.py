@@ -17,7 +17,7 @@ from typing import Any
 
 from chainrule.arrays import Array, Shape, namespace
 from chainrule.correlation import correlate, input_gradient, kernel_gradient
-from chainrule.errors import ConfigError, DTypeError, ShapeError, describe, require_number
+from chainrule.errors import ConfigError, ShapeError, require_bool, require_number
 from chainrule.geometry import (
     Padding,
     Pair,
@@ -142,8 +142,7 @@ def check_options(layer: Any) -> None:
     for option in ("kernel", "stride", "dilation"):
         require_pair(layer.name, option, getattr(layer, option), low=1)
     require_padding(layer.name, layer.padding)
-    if not isinstance(layer.bias, bool):
-        raise DTypeError(f"{layer.name}: bias must be True or False, got {describe(layer.bias)}")
+    require_bool(layer.name, "bias", layer.bias)
     if layer.filters % layer.groups:
         raise ConfigError(
             f"{layer.name}: filters must be a multiple of groups, got filters = {layer.filters} "

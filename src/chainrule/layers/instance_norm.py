@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.arrays import Array, Shape, along_channels, namespace, sum_to_channels
-from chainrule.errors import DTypeError, ShapeError, describe, require_number
+from chainrule.errors import ShapeError, require_bool, require_number
 from chainrule.initializers import ones, zeros
 from chainrule.layers.layer import Cache, Cost, Gradients, Layer, Param, Sizes
 
@@ -41,8 +41,7 @@ class InstanceNorm(Layer):
 
     def __post_init__(self) -> None:
         require_number("InstanceNorm", "eps", self.eps, low=0, open_low=True)
-        if not isinstance(self.affine, bool):
-            raise DTypeError(f"InstanceNorm: affine must be True or False, got {describe(self.affine)}")
+        require_bool("InstanceNorm", "affine", self.affine)
 
     @property
     def params(self) -> Mapping[str, Param]:

@@ -36,12 +36,21 @@ class AdaptiveMoments(Transform):
     slots = ("m", "v")
 
     def update(self, u: Array, slots: Slots, w: Array, step: Step) -> tuple[Array, Slots]:
-        """The bias corrections are numbers, so they are applied to √v and to the quotient, not to m and v."""
-        m = self.beta1 * slots["m"] + (1 - self.beta1) * u
-        v = self.beta2 * slots["v"] + (1 - self.beta2) * (u * u)
+        """m̂/(√v̂ + ε) = (√c₂/c₁) m/(√v + ε √c₂) with c = 1 − βᵗ: the corrections are numbers, applied once.
+
+        Steps in place change only arrays made here; they save the time of writing new ones.
+        """
+        m = slots["m"] * self.beta1
+        m += u * (1 - self.beta1)
+        v = u * u
+        v *= 1 - self.beta2
+        v += slots["v"] * self.beta2
         correction1, correction2 = 1 - self.beta1**step.number, 1 - self.beta2**step.number
-        root = namespace(v).sqrt(v) * (1 / correction2**0.5)  # √v̂
-        return m / (root + self.epsilon) * (1 / correction1), {"m": m, "v": v}
+        root = namespace(v).sqrt(v)
+        root += self.epsilon * correction2**0.5
+        new = m / root
+        new *= correction2**0.5 / correction1
+        return new, {"m": m, "v": v}
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from cyclopts import App
 
-from cyclopts import App, Parameter
-
+from chainrule.cli.options import Overrides, given
 from chainrule.errors import ConfigError, unknown
 from chainrule.models import MODELS, Model
 from chainrule.recipes import apply_overrides, list_recipes, load_recipe
@@ -29,7 +28,7 @@ def summary(
     recipe: str,
     /,
     *,
-    overrides: Annotated[list[str] | None, Parameter(name="--set", negative="", consume_multiple=True)] = None,
+    overrides: Overrides = None,
 ) -> None:
     """Show the layers of a recipe: shapes, parameters, arithmetic, memory.
 
@@ -43,14 +42,15 @@ def summary(
     overrides
         Entries to replace, as KEY=VALUE; may be repeated.
     """
+    changes = given(overrides)
     if recipe in MODELS:
-        if overrides:
+        if changes:
             raise ConfigError(f"--set changes recipes; {recipe} is a model, which is shown as published")
         _show_model(MODELS[recipe])
         return
     if "/" not in recipe and not recipe.endswith(".toml") and recipe not in list_recipes():
         raise unknown("recipe or model", recipe, [*list_recipes(), *MODELS])
-    chosen = apply_overrides(load_recipe(recipe), [] if overrides is None else overrides)
+    chosen = apply_overrides(load_recipe(recipe), changes)
     network = make_network(chosen, declared_shape(chosen))
     counts = network.summary()
     batch, slots = chosen.train.batch_size, len(chosen.rule.slot_names)

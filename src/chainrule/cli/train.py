@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from chainrule.cli import INTERRUPTED, OK
+from chainrule.cli.options import Integer, Overrides, given
 from chainrule.errors import ConfigError
 from chainrule.recipes import Recipe, apply_overrides, build, load_recipe
 from chainrule.recipes.run import finish, new_run_folder, plain_json
@@ -40,9 +41,9 @@ def train(
     recipe: str | None = None,
     /,
     *,
-    overrides: Annotated[list[str] | None, Parameter(name="--set", negative="", consume_multiple=True)] = None,
-    epochs: int | None = None,
-    seed: int | None = None,
+    overrides: Overrides = None,
+    epochs: Integer = None,
+    seed: Integer = None,
     out: str | None = None,
     engine: str = "auto",
     json: Annotated[bool, Parameter(negative="")] = False,
@@ -69,7 +70,7 @@ def train(
     quiet
         Show neither progress nor tables.
     """
-    chosen = _resolve(recipe, [] if overrides is None else overrides, epochs, seed)
+    chosen = _resolve(recipe, given(overrides), epochs, seed)
     experiment = build(chosen)
     interruption, progress = Interruption(), Progress(console(stderr=True))
     solver = experiment.solver([interruption] if quiet else [interruption, progress], engine)

@@ -158,6 +158,38 @@ def test_a_function_trains_a_network_with_its_dropout_and_running_statistics() -
     assert not np.isclose(by_function.buffers.flat, deep().buffers.flat).all()
 
 
+def test_a_function_gets_copies_that_it_may_keep_or_overwrite() -> None:
+    def keeps_and_overwrites(w: Any, dw: Any, config: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        seen.append((dw, dw.copy(), w.copy()))
+        config.setdefault("kept", dw)
+        following = w - 0.1 * dw
+        w[...] = 7.0
+        return following, config
+
+    for model in twin():
+        seen: list[Any] = []
+        engine = make_engine(model, keeps_and_overwrites)
+        for _ in range(3):
+            engine.step(X, Y)
+        first = engine.rule.optim_configs["W1"]["kept"]  # type: ignore[attr-defined]
+        assert (first == seen[0][1]).all()
+        for own, as_given, w in seen:
+            assert (own == as_given).all()
+            assert (w != 7.0).all()
+
+
+def test_a_learning_rate_that_the_function_sets_is_kept() -> None:
+    def halves(w: Any, dw: Any, config: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        config["learning_rate"] *= 0.5
+        return w - config["learning_rate"] * dw, config
+
+    for model in twin():
+        engine = make_engine(model, halves, "auto", {"learning_rate": 0.8})
+        for _ in range(3):
+            engine.step(X, Y)
+        assert engine.rule.optim_configs["W1"]["learning_rate"] == 0.1  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize(
     ("function", "error", "message"),
     [

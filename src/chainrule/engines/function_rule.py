@@ -27,12 +27,16 @@ class FunctionRule:
         self.optim_configs = {name: copy.deepcopy(self._start) for name in names}
 
     def update(self, name: str, w: Array, gradient: Array, factor: float) -> Array:
-        """The next value of parameter `name`; a schedule's `factor` multiplies the entry "learning_rate"."""
-        config = dict(self.optim_configs[name])
+        """The next value of parameter `name`; a schedule's `factor` multiplies the entry "learning_rate".
+
+        The function gets copies: it may write into its arguments, and may keep them.
+        """
+        config = {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in self.optim_configs[name].items()}
         base = config.get("learning_rate")
-        if factor != 1.0 and base is not None:
-            config["learning_rate"] = base * factor
-        result = self.function(w, gradient, config)
+        scaled = None if factor == 1.0 or base is None else base * factor
+        if scaled is not None:
+            config["learning_rate"] = scaled
+        result = self.function(w.copy(), gradient.copy(), config)
         if not isinstance(result, tuple) or len(result) != 2 or not isinstance(result[1], Mapping):
             raise DTypeError(f"update_rule: the function must return (next_w, config), got {describe(result)}")
         value, config = np.asarray(result[0]), dict(result[1])
@@ -40,10 +44,10 @@ class FunctionRule:
             raise DTypeError(f"update_rule: next_w of {name} must be an array of numbers, got {describe(result[0])}")
         if value.shape != w.shape:
             raise ShapeError(f"update_rule: next_w of {name} must have shape {w.shape}, got {value.shape}")
-        if base is not None:
-            config["learning_rate"] = base
+        if scaled is not None and config.get("learning_rate") is scaled:
+            config["learning_rate"] = base  # what the function set itself is its own decay, and stays
         self.optim_configs[name] = config
-        return value
+        return value.copy()
 
     def state(self) -> dict[str, Array]:
         """Copies of every number and array in the configurations, as config.NAME.ENTRY."""

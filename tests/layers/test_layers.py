@@ -386,6 +386,21 @@ def test_what_is_no_float_array_is_refused(layer, shape):
 
 
 @every_case
+def test_a_gradient_that_does_not_fit_the_output_is_refused(layer, shape):
+    x, params, dout = drawn_values(layer, shape)
+    _, cache = layer.forward(x, params, train=True, key=1)
+    wrong = [dout[..., None], np.concatenate([dout, dout]), np.concatenate([dout, dout], axis=-1)]
+    wrong += [dout[:1]] if len(dout) > 1 else []  # what NumPy would broadcast
+    wrong += [dout[..., :1]] if dout.shape[-1] > 1 else []
+    for bad in wrong:
+        with pytest.raises(ShapeError, match="dout must have the shape of the output"):
+            layer.backward(bad, cache)
+    for bad in (None, dout.tolist()):
+        with pytest.raises(DTypeError, match="dout must be an array"):
+            layer.backward(bad, cache)
+
+
+@every_case
 def test_missing_and_misshapen_parameters_are_refused(layer, shape):
     x, params, _ = drawn_values(layer, shape)
     for name, value in params.items():

@@ -66,10 +66,13 @@ class Layer:
     uses_key: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Put the shape check in front of the subclass's `forward`, so that no layer can forget it."""
+        """Put the shape checks around the subclass's two passes, so that no layer can forget them."""
         super().__init_subclass__(**kwargs)
         if "forward" in cls.__dict__:
             cls.forward = _checked(cls.__dict__["forward"])  # type: ignore[method-assign]
+        for name in ("backward", "parameter_gradients"):
+            if name in cls.__dict__:
+                setattr(cls, name, _checked_backward(cls.__dict__[name]))
 
     @property
     def params(self) -> Mapping[str, Param]:
@@ -257,6 +260,34 @@ def _checked(forward: Callable[..., tuple[Array, Cache]]) -> Callable[..., tuple
     ) -> tuple[Array, Cache]:
         given: Mapping[str, Array] = {} if params is None else params
         check_input(self, x, given)
-        return forward(self, x, given, train=train, key=key)
+        out, cache = forward(self, x, given, train=train, key=key)
+        return out, _with_shape(cache, out)
+
+    return wrapper
+
+
+class _Cache(tuple[Any, ...]):
+    """A layer's cache that knows the shape of the output it belongs to, so that `backward` can compare `dout`."""
+
+    output_shape: Shape
+
+
+def _with_shape(cache: Cache, out: Array) -> Cache:
+    known = _Cache(cache)
+    known.output_shape = tuple(out.shape)
+    return known
+
+
+def _checked_backward(backward: Callable[..., Gradients]) -> Callable[..., Gradients]:
+    @functools.wraps(backward)
+    def wrapper(self: Layer, dout: Array, cache: Cache) -> Gradients:
+        if getattr(dout, "shape", None) is None or getattr(dout, "dtype", None) is None:
+            raise DTypeError(f"{self.name}: dout must be an array, got {describe(dout)}")
+        if not isinstance(cache, tuple):
+            raise DTypeError(f"{self.name}: cache must be what forward returned, got {describe(cache)}")
+        if isinstance(cache, _Cache) and tuple(dout.shape) != cache.output_shape:
+            got = tuple(dout.shape)
+            raise ShapeError(f"{self.name}: dout must have the shape of the output, {cache.output_shape}, got {got}")
+        return backward(self, dout, cache)
 
     return wrapper

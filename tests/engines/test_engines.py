@@ -500,3 +500,48 @@ def test_function_rule_keeps_numbers_and_arrays_only() -> None:
     assert type(other.optim_configs["a.b"]["t"]) is int
     assert other.optim_configs["a.b"]["note"] == "text"
     assert other.optim_configs["a"] == {"note": "text", "learning_rate": 0.5}
+
+
+@pytest.mark.parametrize("rule", [*(cls(1e300) for cls in (SGD, Momentum, Adam)), student.sgd_momentum])
+@pytest.mark.parametrize("i", [0, 1])
+def test_an_update_that_overflows_is_undone(rule: Any, i: int) -> None:
+    engine = make_engine(twin()[i], rule, "auto", None if isinstance(rule, UpdateRule) else {"learning_rate": 1e300})
+    engine.step(X, Y, 1e-302)
+    before = engine.state()
+    with pytest.raises(DivergenceError, match=r"No parameter was changed") as caught:
+        engine.step(X, Y, 1e200)
+    assert caught.value.step == 2
+    assert caught.value.layer == ("layer 0 (Affine)", "the model")[i]
+    assert caught.value.tensor == "the updated parameter W1"
+    assert not math.isfinite(caught.value.value)
+    assert_same(engine.state(), before)
+    assert engine.step_number == 1
+    engine.step(X, Y, 1e-302)
+    assert engine.step_number == 2
+
+
+def test_scores_that_are_not_finite_count_as_no_accuracy() -> None:
+    for model in twin():
+        engine = make_engine(model, SGD())
+        for bad in (math.nan, math.inf):
+            assert engine.evaluate(np.where(np.arange(4) == 1, bad, X), Y).score == -math.inf
+
+    class LogProbabilities(student.TwoLayerNet):  # type: ignore[misc,name-defined]
+        def loss(self, X: Any, y: Any = None) -> Any:
+            return np.where(np.arange(3) == 1, -math.inf, super().loss(X)) if y is None else super().loss(X, y)
+
+    assert make_engine(LogProbabilities(), SGD()).evaluate(X, Y).score >= 0
+
+
+def test_models_without_parameters_and_scores_in_one_column() -> None:
+    model = student.TwoLayerNet()
+    model.params = {}
+    with pytest.raises(ConfigError, match=r"model.params must hold at least one array"):
+        make_engine(model, SGD())
+
+    class Column(student.TwoLayerNet):  # type: ignore[misc,name-defined]
+        def loss(self, X: Any, y: Any = None) -> Any:
+            return super().loss(X)[:, :1]
+
+    with pytest.raises(ShapeError, match=r"got \(8, 1\); .* return scores of shape \(8,\)"):
+        make_engine(Column(), SGD()).evaluate(X, Y)

@@ -292,6 +292,19 @@ def test_divergence_is_told_and_raised_and_the_model_is_whole() -> None:
     assert np.isfinite(model.params.flat).all()
 
 
+@pytest.mark.parametrize("rate", [1e160, 1e308])
+def test_divergence_by_the_last_update_is_raised_and_never_the_best(rate: float) -> None:
+    recorder, model = Recorder(), Network([Affine(8), ReLU(), Affine(3)], input_shape=4, dtype="float64")
+    made = solver(model, update_rule=SGD(rate), num_epochs=1, batch_size=60, callbacks=[recorder])
+    before = {n: w.copy() for n, w in made.best_params.items()}
+    with pytest.raises(DivergenceError):
+        made.train()
+    assert recorder.moments[-1] == "divergence"
+    assert made.best_val_acc == -math.inf
+    assert all((made.best_params[n] == w).all() for n, w in before.items())
+    assert np.isfinite(model.params.flat).all()
+
+
 # -- schedules and sampling -----------------------------------------------------------------------------------------
 
 

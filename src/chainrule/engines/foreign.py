@@ -6,6 +6,7 @@ function `f(w, dw, config) -> (next_w, config)` as the courses write them; each 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +28,8 @@ class ForeignEngine:
         params = getattr(model, "params", None)
         if not isinstance(params, Mapping) or not callable(getattr(model, "loss", None)):
             raise DTypeError(f"model must have a dictionary `params` and a method `loss(X, y)`, got {describe(model)}")
+        if not params:
+            raise ConfigError("model.params must hold at least one array, got an empty dictionary")
         for name, w in params.items():
             if not isinstance(w, np.ndarray) or w.dtype.kind != "f":
                 raise DTypeError(
@@ -43,21 +46,40 @@ class ForeignEngine:
         with np.errstate(all="ignore"):
             loss, gradients = self.loss_and_gradients(x, y)
             self._require_finite(loss, gradients)
+            self._update(gradients, factor)
             self.step_number += 1
-            for name, w in list(self.model.params.items()):
-                self.model.params[name] = self._updated(name, w, gradients[name], factor)
         return loss
 
-    def _updated(self, name: str, w: Array, gradient: Array, factor: float) -> Array:
+    def _update(self, gradients: Mapping[str, Array], factor: float) -> None:
+        """Apply the rule to every parameter; nothing is kept unless all of them went well and stayed finite."""
+        configs = dict(self.rule.optim_configs) if isinstance(self.rule, FunctionRule) else {}
+        slots = {name: {s: slot.copy() for s, slot in own.items()} for name, own in self.slots.items()}
+        try:
+            new = {n: self._updated(n, w, gradients[n], slots, factor) for n, w in self.model.params.items()}
+            for name, w in new.items():
+                bad = w[~np.isfinite(w)]
+                if bad.size:
+                    what = f"the updated parameter {name}"
+                    raise DivergenceError(self.step_number + 1, "the model", what, float(bad[0]))
+        except Exception:
+            if isinstance(self.rule, FunctionRule):
+                self.rule.optim_configs = configs
+            raise
+        self.model.params.update(new)
+        self.slots = slots
+
+    def _updated(
+        self, name: str, w: Array, gradient: Array, slots: dict[str, dict[str, Array]], factor: float
+    ) -> Array:
         if isinstance(self.rule, FunctionRule):
             return self.rule.update(name, w, gradient, factor)
         new = w.copy().reshape(-1)
-        self.rule.apply(new, gradient.astype(w.dtype, copy=False).reshape(-1), self.slots[name], self._step(w, factor))
+        self.rule.apply(new, gradient.astype(w.dtype).reshape(-1), slots[name], self._step(w, factor))
         return new.reshape(w.shape)
 
     def _step(self, w: Array, factor: float) -> Step:
         # Weights are told from biases by their rank: a model of unknown make declares nothing else.
-        return Step(self.step_number, factor, None if w.ndim > 1 else np.zeros(w.size, w.dtype))
+        return Step(self.step_number + 1, factor, None if w.ndim > 1 else np.zeros(w.size, w.dtype))
 
     def loss_and_gradients(self, x: Array, y: Array) -> tuple[float, Mapping[str, Array]]:
         """What `model.loss(x, y)` returns, checked for its form and for the gradients' names and shapes."""
@@ -90,14 +112,26 @@ class ForeignEngine:
         scores = as_array("what model.loss(X) returns", self.model.loss(x))
         if scores.ndim not in (1, 2) or len(scores) != len(x):
             raise ShapeError(f"model.loss(X) must return scores ({len(x)}, C) or ({len(x)},), got {scores.shape}")
+        if scores.ndim == 2 and scores.shape[1] < 2:
+            raise ShapeError(
+                f"model.loss(X) must return scores of two or more classes, got {scores.shape}; for two classes told by "
+                f"the sign of one score, return scores of shape ({len(x)},)"
+            )
         return scores
 
     def evaluate(self, x: Array, y: Array, batch_size: int = 1000) -> Evaluation:
-        """Accuracy: the highest of (N, C) scores, or the sign of (N,) scores; the loss stays unknown."""
-        parts = [self.predict(x[i : i + batch_size]) for i in range(0, len(x), batch_size)]
+        """Accuracy: the highest of (N, C) scores, or the sign of (N,) scores; the loss stays unknown.
+
+        A row whose highest score is NaN or infinite has no prediction: the set then scores −∞.
+        """
+        with np.errstate(all="ignore"):
+            parts = [self.predict(x[i : i + batch_size]) for i in range(0, len(x), batch_size)]
         scores, targets = np.concatenate(parts), np.asarray(y)
         if targets.shape != (len(scores),):
             raise ShapeError(f"y must have shape ({len(scores)},), one label a row, got {targets.shape}")
+        highest = scores if scores.ndim == 1 else scores.max(axis=1)  # one class at −∞, as of log 0, is no harm
+        if not np.isfinite(highest).all():
+            return Evaluation(-math.inf, None)
         labels = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
         if scores.ndim == 1 and targets.min(initial=0) < 0:
             labels = 2 * labels - 1

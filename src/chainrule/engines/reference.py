@@ -11,6 +11,7 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.engines.engine import Evaluation, require_same_arrays
 from chainrule.engines.function_rule import FunctionRule
+from chainrule.errors import DivergenceError
 from chainrule.network import Network, as_array
 from chainrule.optim import Step, UpdateRule
 
@@ -21,6 +22,8 @@ class ReferenceEngine:
     def __init__(self, network: Network, rule: UpdateRule | FunctionRule) -> None:
         self.network, self.rule = network, rule
         self.slots = rule.init(network.params.flat) if isinstance(rule, UpdateRule) else {}
+        # Parameters and slots before the update under way, in memory that is taken once.
+        self._before = [np.empty_like(a) for a in (network.params.flat, *self.slots.values())]
         self.step_number = 0
 
     def step(self, x: Array, y: Array, factor: float = 1.0) -> float:
@@ -34,18 +37,38 @@ class ReferenceEngine:
             loss = net.regularize(float(value))
             if not (math.isfinite(loss) and is_finite(net.gradients.flat)):
                 raise net.diagnose(batch, targets, self.step_number + 1)
-            self.step_number += 1
             self._update(factor)
+            self.step_number += 1
             net.update_buffers(cache)
         return loss
 
     def _update(self, factor: float) -> None:
-        net = self.network
-        if isinstance(self.rule, UpdateRule):
-            self.rule.apply(net.params.flat, net.gradients.flat, self.slots, Step(self.step_number, factor, net.decay))
-        else:
-            for name, w in net.params.items():
-                net.params[name] = self.rule.update(name, w, net.gradients[name], factor)
+        """Apply the rule; if that fails, or a parameter overflows, put back what was there and raise."""
+        net, number = self.network, self.step_number + 1
+        changed = (net.params.flat, *self.slots.values())
+        for kept, array in zip(self._before, changed, strict=True):
+            np.copyto(kept, array)
+        configs = dict(self.rule.optim_configs) if isinstance(self.rule, FunctionRule) else {}
+        try:
+            if isinstance(self.rule, UpdateRule):
+                self.rule.apply(net.params.flat, net.gradients.flat, self.slots, Step(number, factor, net.decay))
+            else:
+                for name, w in net.params.items():
+                    net.params[name] = self.rule.update(name, w, net.gradients[name], factor)
+            if not is_finite(net.params.flat):
+                raise self._overflow(number)
+        except Exception:
+            for kept, array in zip(self._before, changed, strict=True):
+                np.copyto(array, kept)
+            if isinstance(self.rule, FunctionRule):
+                self.rule.optim_configs = configs
+            raise
+
+    def _overflow(self, number: int) -> DivergenceError:
+        name = next(n for n, w in self.network.params.items() if not np.isfinite(w).all())
+        w = self.network.params[name]
+        value = float(w[~np.isfinite(w)][0])
+        return DivergenceError(number, self.network.owner(name), f"the updated parameter {name}", value)
 
     def loss_and_gradients(self, x: Array, y: Array) -> tuple[float, Mapping[str, Array]]:
         """As the next step would see them."""
@@ -56,12 +79,13 @@ class ReferenceEngine:
         return self.network.scores(x)
 
     def evaluate(self, x: Array, y: Array, batch_size: int = 1000) -> Evaluation:
-        """Score and mean loss, without the regularisation term."""
+        """Score and mean loss, without the regularisation term; scores that are not finite score −∞."""
         targets = as_array("y", y)
         with np.errstate(all="ignore"):
             scores = self.network.scores(x, batch_size)
             loss, _ = self.network.loss_function(scores, targets)
-            return Evaluation(self.network.loss_function.score(scores, targets), float(loss))
+            score = self.network.loss_function.score(scores, targets)
+            return Evaluation(score if np.isfinite(scores).all() else -math.inf, float(loss))
 
     def weights(self) -> dict[str, Array]:
         """Copies of parameters and buffers."""

@@ -130,9 +130,12 @@ class Solver:
         try:
             return self.engine.step(self.X_train[rows], self.y_train[rows], factor)
         except DivergenceError as error:
-            for callback in self.callbacks:
-                callback.on_divergence(self, error)
-            raise
+            raise self._diverged(error) from None
+
+    def _diverged(self, error: DivergenceError) -> DivergenceError:
+        for callback in self.callbacks:
+            callback.on_divergence(self, error)
+        return error
 
     def _end_epoch(self, steps: int, seen: int, seconds: float, factor: float) -> None:
         """Measure, record, keep the best, write the checkpoint, tell the callbacks."""
@@ -152,6 +155,9 @@ class Solver:
         train_acc = self.check_accuracy(self.X_train, self.y_train, self.num_train_samples)
         X, y = self._subset(self.X_val, self.y_val, self.num_val_samples)
         val = self.engine.evaluate(X, y)
+        for part, score in (("training", train_acc), ("validation", val.score)):
+            if not np.isfinite(score):  # the last update may leave finite weights that overflow in the next forward
+                raise self._diverged(DivergenceError(self.engine.step_number + 1, f"the {part} set", "a score", score))
         self.history.train_acc_history.append(train_acc)
         self.history.val_acc_history.append(val.score)
         if val.score > self.best_val_acc:

@@ -12,7 +12,9 @@ from PIL import Image
 
 import chainrule.cli.train as train_command
 from chainrule.cli import main
-from chainrule.recipes import apply_overrides, load_recipe
+from chainrule.errors import ConfigError
+from chainrule.recipes import apply_overrides, build, load_recipe
+from chainrule.recipes import run as run_module
 from chainrule.solver import load_network
 
 SMALL = ["--set", "model.layers.1.units=64", "--epochs", "3"]
@@ -134,23 +136,80 @@ def test_no_epochs_evaluates_the_initial_network(capsys):
     assert result["test_accuracy"] < 0.5
 
 
-def test_ctrl_c_keeps_the_best_weights(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_keeps_the_best_weights(number, status, tmp_path, monkeypatch, capsys):
     class CtrlC(train_command.Interruption):
         def on_step_end(self, solver):
             if solver.engine.step_number == 25:
-                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(number)
             super().on_step_end(solver)
 
     monkeypatch.setattr(train_command, "Interruption", CtrlC)
-    before = signal.getsignal(signal.SIGINT)
-    assert main(["train", "--epochs", "400", "--json"]) == 130
-    assert signal.getsignal(signal.SIGINT) is before
+    before = signal.getsignal(number)
+    assert main(["train", "--epochs", "400", "--json"]) == status
+    assert signal.getsignal(number) is before
     out, err = capsys.readouterr()
     assert "interrupted: the best weights so far are in runs/digits-mlp-1" in err
     result = last_json(out)
     assert (result["status"], result["steps"]) == ("interrupted", 25)
     assert main(["evaluate", "runs/digits-mlp-1", "--json"]) == 0
     assert last_json(capsys.readouterr().out)["test_accuracy"] == result["test_accuracy"] > 0.5
+
+
+def test_a_killed_run_can_be_evaluated(tmp_path, monkeypatch, capsys):
+    class Killed(train_command.Interruption):
+        def on_step_end(self, solver):
+            if solver.epoch == 3:
+                raise SystemExit(9)
+
+    monkeypatch.setattr(train_command, "Interruption", Killed)
+    monkeypatch.setattr(run_module, "SECONDS_BETWEEN_WRITES", 0.0)
+    written = []
+    monkeypatch.setattr(run_module, "_write_json", lambda path, value: written.append((path.name, value)))
+    with pytest.raises(SystemExit):
+        main(["train", *SMALL[:2], "--epochs", "9", "--quiet"])
+    assert [(name, len(value["epochs"])) for name, value in written[:3]] == [("history.json", n) for n in (1, 2, 3)]
+    assert main(["evaluate", "digits-mlp-1", "--json"]) == 0
+    assert last_json(capsys.readouterr().out)["test_accuracy"] > 0.8
+
+
+def test_the_best_weights_are_written_not_the_current(tmp_path, monkeypatch):
+    experiment = build(load_recipe("digits-mlp"))
+    solver = experiment.solver()
+    best = {name: w + 1 for name, w in solver.best_params.items()}
+    solver.best_params, solver.best_val_acc = best, 0.9
+    snapshots = run_module.Snapshots(experiment, tmp_path)
+    snapshots.on_epoch_end(solver)
+    network, _ = load_network(tmp_path / "checkpoint")
+    np.testing.assert_array_equal(network.params["W1"], best["W1"])
+    (tmp_path / "history.json").unlink()
+    snapshots.on_epoch_end(solver)  # too soon
+    assert not (tmp_path / "history.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("model.loss=SquaredError", "recipe digits-mlp: SquaredError: y must have the shape of scores"),
+        ("model.loss=Logistic", "Logistic: scores have axes (N,)"),
+        ("model.layers=['Flatten', {layer = 'Affine', units = 9}]", "y must hold labels from 0 to 8, got 9"),
+    ],
+)
+def test_a_loss_that_does_not_fit_leaves_no_folder(override, said, tmp_path, capsys):
+    assert main(["train", "--quiet", "--set", override]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_error_while_training_is_in_the_results(tmp_path, monkeypatch, capsys):
+    class Failing(train_command.Interruption):
+        def on_step_end(self, solver):
+            raise ConfigError("no more")
+
+    monkeypatch.setattr(train_command, "Interruption", Failing)
+    assert main(["train", "--quiet"]) == 2
+    results = json.loads((tmp_path / "runs/digits-mlp-1/results.json").read_text("utf-8"))
+    assert (results["status"], results["error"]) == ("failed", "no more")
 
 
 def test_a_second_ctrl_c_ends_at_once(monkeypatch, capsys):

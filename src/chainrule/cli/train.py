@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from chainrule.cli import INTERRUPTED, OK
+from chainrule.cli import OK
 from chainrule.cli.options import Integer, Overrides, given
 from chainrule.errors import ConfigError
 from chainrule.recipes import Recipe, apply_overrides, build, load_recipe
@@ -31,8 +31,8 @@ app = App(
   chainrule train mnist-mlp-600 --seed 1 --out runs/mine
   chainrule train mine.toml --set train.lr_decay=0.9 --set model.reg=1e-4
 
-Ctrl-C stops after the current step, keeps the best weights so far and
-writes the run folder.""",
+Ctrl-C (or SIGTERM) stops after the current step, keeps the best weights
+so far and writes the run folder.""",
 )
 
 
@@ -87,24 +87,32 @@ def train(
         print(f"interrupted: the best weights so far are in {folder}", file=sys.stderr)
     if json:
         print(plain_json(results))
-    return INTERRUPTED if interruption.happened else OK
+    return interruption.status
 
 
 class Interruption(Callback):
-    """Turns the first Ctrl-C into a stop after the current step; the second one ends the program at once."""
+    """Turns the first Ctrl-C or SIGTERM into a stop after the current step; the second ends the program at once."""
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
     def __init__(self) -> None:
-        self.happened = False
+        self.status = OK  # the exit status: 128 + the signal's number, as a shell has it
+
+    @property
+    def happened(self) -> bool:
+        """Whether a signal came."""
+        return self.status != OK
 
     def __enter__(self) -> None:
         # Only the main thread may set signal handlers; elsewhere Ctrl-C keeps its usual meaning.
         self._main = threading.current_thread() is threading.main_thread()
         if self._main:
-            self._before = signal.signal(signal.SIGINT, self._handle)
+            self._before = {number: signal.signal(number, self._handle) for number in self.SIGNALS}
 
     def __exit__(self, *exception: object) -> None:
         if self._main:
-            signal.signal(signal.SIGINT, self._before)
+            for number, handler in self._before.items():
+                signal.signal(number, handler)
 
     def on_step_end(self, solver: Solver) -> None:
         """Stop if asked to."""
@@ -113,7 +121,7 @@ class Interruption(Callback):
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.happened:
             raise KeyboardInterrupt
-        self.happened = True
+        self.status = 128 + number
 
 
 def _resolve(recipe: str | None, overrides: list[str], epochs: int | None, seed: int | None) -> Recipe:

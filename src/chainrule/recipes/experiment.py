@@ -21,6 +21,7 @@ from chainrule.data import (
     stratified_split,
 )
 from chainrule.errors import ChainruleError, ConfigError
+from chainrule.losses.loss import check as check_scores
 from chainrule.network import Network
 from chainrule.recipes.recipe import Recipe
 from chainrule.solver import Callback, Solver
@@ -48,7 +49,7 @@ class Experiment:
 def build(recipe: Recipe) -> Experiment:
     """Load and split the data, fit the normaliser on the training rows, draw the weights.
 
-    Raises `ConfigError`, `DataError` or `ShapeError` where the recipe does not fit its data.
+    Raises a typed error where the recipe does not fit its data: `ConfigError`, `DataError`, `ShapeError`, `DTypeError`.
 
     >>> from chainrule.recipes import load_recipe
     >>> experiment = build(load_recipe("digits-mlp"))
@@ -62,6 +63,7 @@ def build(recipe: Recipe) -> Experiment:
     train, seed = recipe.train, recipe.seed
     rng = np.random.RandomState(seed) if recipe.generator == "legacy" else None
     network = make_network(recipe, splits.train.input_shape, rng)
+    _check_fit(recipe, network, data)
     options: dict[str, Any] = {
         "update_rule": recipe.rule,
         "lr_decay": train.lr_decay,
@@ -74,6 +76,19 @@ def build(recipe: Recipe) -> Experiment:
         "sampling": train.sampling if rng is None else LegacyBatches(len(splits.train), train.batch_size, rng),
     }
     return Experiment(recipe, source, splits, normalizer, data, network, options)
+
+
+def _check_fit(recipe: Recipe, network: Network, data: dict[str, np.ndarray]) -> None:
+    """Raise unless the loss takes the scores with the targets of every part, and two rows can be trained on."""
+    try:
+        for part in ("train", "val", "test"):
+            if (y := data.get(f"y_{part}")) is not None:
+                scores = np.broadcast_to(network.dtype.type(0), (len(y), *network.output_shape))  # takes no memory
+                check_scores(network.loss_function, scores, y)
+        with np.errstate(all="ignore"):  # what is not finite is divergence, which training reports
+            network.loss(data["X_train"][:2], data["y_train"][:2])
+    except ChainruleError as error:
+        raise type(error)(f"recipe {recipe.name}: {error}") from None
 
 
 def make_network(recipe: Recipe, input_shape: Shape, rng: np.random.RandomState | None = None) -> Network:

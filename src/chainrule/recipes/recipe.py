@@ -165,7 +165,7 @@ def to_plain(recipe: Recipe) -> dict[str, Any]:
 
 
 def to_toml(recipe: Recipe) -> str:
-    """The recipe as TOML, every default written out; `parse_recipe` reads it back unchanged."""
+    """The recipe as TOML with the defaults of its entries; `parse_recipe` reads it back unchanged."""
     import tomli_w
 
     return tomli_w.dumps(to_plain(recipe))

@@ -1,13 +1,15 @@
 """A training run and its folder: what is written where, and how it is read back.
 
-    recipe.toml       the recipe as it was run, every default written out
+    recipe.toml       the recipe as it was run, with the defaults of its own entries written out (those of a layer,
+                      a loss, a schedule and an update rule are left to the package)
     history.json      the loss of every step, the scores of every epoch
     checkpoint/       the best weights; the normaliser and the class names in its `extra`
     results.json      figures on all three parts, time, versions
     curves.png        learning curves
     confusion.png     the confusion matrix on the test rows (for classes)
 
-The folder is made when training starts and never written into by another run.
+The folder is made when training starts and never written into by another run. History and checkpoint are written
+during training too, so that a run that was killed can be evaluated.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from __future__ import annotations
 import json
 import math
 import platform
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,16 +28,18 @@ import numpy as np
 import chainrule
 from chainrule.arrays import Array
 from chainrule.data import Normalizer
-from chainrule.errors import CheckpointError, ConfigError, DivergenceError, unknown
+from chainrule.errors import ChainruleError, CheckpointError, ConfigError, DivergenceError, unknown
 from chainrule.files import write_atomically
 from chainrule.network import Network
 from chainrule.recipes.experiment import Experiment, test_part
 from chainrule.recipes.reading import load_recipe
 from chainrule.recipes.recipe import Recipe, to_toml
 from chainrule.report.metrics import class_table, confusion_matrix
-from chainrule.solver import Solver, load_network, save_network
+from chainrule.solver import Callback, Solver, load_network, save_network
+from chainrule.solver.checkpoint import save_checkpoint
 
 RECIPE, HISTORY, CHECKPOINT, RESULTS = "recipe.toml", "history.json", "checkpoint", "results.json"
+SECONDS_BETWEEN_WRITES = 5.0  # during training; small networks need far less than that for an epoch
 
 
 class Extra(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -61,15 +66,38 @@ class Run:
         return normalizer.apply(X, self.network.dtype)
 
 
+class Snapshots(Callback):
+    """Writes history and best weights into a run's folder while it trains, each write all or nothing."""
+
+    def __init__(self, experiment: Experiment, folder: Path) -> None:
+        self.experiment, self.folder = experiment, folder
+        self._written, self._best = -math.inf, -math.inf  # when, and the validation score of the weights on disk
+
+    def on_epoch_end(self, solver: Solver) -> None:
+        """Write the history, and the best weights if they are new, unless the last write is only seconds ago."""
+        if time.monotonic() - self._written < SECONDS_BETWEEN_WRITES:
+            return
+        _write_json(self.folder / HISTORY, solver.history.to_dict())
+        if solver.best_val_acc > self._best:
+            state = {"network": self.experiment.network.config(), "extra": _extra(self.experiment)}
+            save_checkpoint(self.folder / CHECKPOINT, solver.best_params, state)
+            self._best = solver.best_val_acc
+        self._written = time.monotonic()
+
+
 def train(experiment: Experiment, solver: Solver, folder: Path) -> None:
-    """Train, and leave recipe and history in `folder`, which must exist; also where training diverges."""
+    """Train, and leave recipe and history in `folder`, which must exist; also where training diverges or fails."""
     write_atomically(folder / RECIPE, to_toml(experiment.recipe))
+    snapshots = Snapshots(experiment, folder)
+    solver.callbacks.append(snapshots)
     try:
         solver.train()
-    except DivergenceError as error:
-        _write_json(folder / RESULTS, {"status": "diverged", "recipe": experiment.recipe.name, "error": str(error)})
+    except ChainruleError as error:
+        status = "diverged" if isinstance(error, DivergenceError) else "failed"
+        _write_json(folder / RESULTS, {"status": status, "recipe": experiment.recipe.name, "error": str(error)})
         raise
     finally:
+        solver.callbacks.remove(snapshots)
         _write_json(folder / HISTORY, solver.history.to_dict())
 
 
@@ -77,14 +105,8 @@ def finish(experiment: Experiment, folder: Path, solver: Solver, *, seconds: flo
     """Evaluate the best weights on every part and write the rest of the run folder; returns the results."""
     from chainrule.report.plots import confusion_figure, curves_figure, save_figure
 
-    recipe, normalizer = experiment.recipe, experiment.normalizer
-    extra = Extra(
-        mean=normalizer.mean.tolist(),
-        scale=normalizer.scale.tolist(),
-        class_names=class_names(experiment),
-        input_scale=experiment.source.scale,
-    )
-    save_network(folder / CHECKPOINT, experiment.network, msgspec.to_builtins(extra))
+    recipe = experiment.recipe
+    save_network(folder / CHECKPOINT, experiment.network, _extra(experiment))
     results: dict[str, Any] = {
         "run": str(folder),
         "recipe": recipe.name,
@@ -113,7 +135,7 @@ def finish(experiment: Experiment, folder: Path, solver: Solver, *, seconds: flo
         },
     }
     save_figure(curves_figure(solver.history, recipe.title), folder / "curves.png")
-    names = extra.class_names
+    names = class_names(experiment)
     if names is not None:
         part, rows = test_part(experiment.splits)
         y, predicted = rows.y, experiment.network.predict(experiment.data[f"X_{part}"])
@@ -122,6 +144,18 @@ def finish(experiment: Experiment, folder: Path, solver: Solver, *, seconds: flo
         save_figure(figure, folder / "confusion.png")
     _write_json(folder / RESULTS, results)
     return results
+
+
+def _extra(experiment: Experiment) -> dict[str, Any]:
+    """The `Extra` of a run as plain data."""
+    extra = Extra(
+        mean=experiment.normalizer.mean.tolist(),
+        scale=experiment.normalizer.scale.tolist(),
+        class_names=class_names(experiment),
+        input_scale=experiment.source.scale,
+    )
+    plain: dict[str, Any] = msgspec.to_builtins(extra)
+    return plain
 
 
 def class_names(experiment: Experiment) -> list[str] | None:

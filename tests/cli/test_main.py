@@ -84,6 +84,7 @@ def test_help_loads_neither_numpy_nor_a_command():
         (["summary", "mnist-mlp"], "did you mean 'mnist-mlp-600'?"),
         (["summary"], "requires an argument"),
         (["evaluate", "runs/none"], "no run folder 'runs/none'"),
+        (["evaluate", ""], "the run must be a folder or a name in runs/, got ''"),
         (["evaluate", "."], "is not a run folder"),
         (["predict", "runs/none", "x.png"], "no run folder"),
         (["predict", "runs/none"], "requires an argument"),
@@ -107,9 +108,11 @@ def test_missing_data_says_what_to_set(monkeypatch, capsys):
 
 
 def test_a_misspelt_run_is_suggested(tmp_path, capsys):
-    (tmp_path / "runs" / "digits-mlp-1").mkdir(parents=True)
+    for name in ("runs/digits-mlp-1", "runs/other", "src"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "runs/digits-mlp-1/recipe.toml").touch()
     assert main(["evaluate", "runs/digit-mlp-1"]) == 2
-    assert "did you mean 'digits-mlp-1'?" in capsys.readouterr().err
+    assert "did you mean 'digits-mlp-1'? known: digits-mlp-1\n" in capsys.readouterr().err
 
 
 def test_summary_needs_no_data(monkeypatch, capsys):

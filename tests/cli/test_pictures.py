@@ -53,6 +53,12 @@ def test_a_run_without_convolutions_has_weights_only(tmp_path, monkeypatch, caps
     assert (tmp_path / "run" / "weights.png").is_file()
     assert not (tmp_path / "run" / "feature-maps.png").exists()
     assert "need a convolution" in capsys.readouterr().out
+    Image.new("L", (8, 8), 200).save(tmp_path / "grey.png")
+    assert main(["pictures", "run", "--image", "grey.png"]) == 0
+    assert "need a convolution" in capsys.readouterr().out
+    (tmp_path / "run" / "weights.png").unlink()
+    assert main(["pictures", "run", "--image", "none.png"]) == 2
+    assert not (tmp_path / "run" / "weights.png").exists()
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -52,6 +52,16 @@ def test_curves_show_every_step_its_mean_and_both_scores():
     )
 
 
+@pytest.mark.parametrize("epochs", [0, 1, 2, 3, 40])
+def test_steps_and_epochs_are_marked_at_integers(epochs):
+    for axes in curves_figure(history(epochs, 1), "A run").axes:
+        low, high = axes.get_xlim()
+        ticks = [t for t in axes.get_xticks() if low <= t <= high]
+        assert all(t == int(t) for t in ticks)
+        assert len(ticks) >= min(epochs, 2)
+        assert epochs > 0 or not ticks
+
+
 @pytest.mark.parametrize("h", [History(), history(1, 1), history(300, 3)], ids=["nothing", "one step", "many"])
 def test_every_length_of_run_can_be_drawn(h, tmp_path):
     save_figure(curves_figure(h, "A run"), tmp_path / "curves.png")

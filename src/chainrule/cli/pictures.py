@@ -40,16 +40,14 @@ def pictures(run: str, /, *, image: str | None = None, invert: Annotated[bool, P
         Swap dark and bright in the image file.
     """
     loaded = load_run(run)
+    x = loaded.normalize(_image(loaded, image, invert=invert)[None])[0]  # what is wrong with it leaves no file behind
     path = loaded.folder / "weights.png"
     save_figure(weights_figure(loaded.network, loaded.recipe.name), path)
     print(path)
-    x = loaded.normalize(_image(loaded, image, invert=invert)[None])[0]
     path = loaded.folder / "feature-maps.png"
     try:
         figure = feature_maps_figure(loaded.network, x, loaded.recipe.name)
     except ConfigError as error:
-        if image is not None:
-            raise
         print(f"no feature maps: {error}")
         return OK
     save_figure(figure, path)

@@ -113,7 +113,20 @@ def _explain(message: str, plain: Any) -> str:
     name = ".".join(keys)
     if text.startswith("needs"):
         return f"[{name}] {text}" if name else text
+    if text.startswith("Invalid enum value"):
+        choices = _choices(Recipe, keys)
+        return f"{name}: expected {' or '.join(map(repr, choices))}, got {describe(value)}"
     return f"{name}: {text.split(', got')[0]}, got {describe(value)}"
+
+
+def _choices(struct: Any, keys: Sequence[str]) -> list[Any]:
+    """The values that the `Literal` at the path `keys` of a struct allows."""
+    hint = struct
+    for key in keys:
+        tables = [o for o in (hint, *typing.get_args(hint)) if isinstance(o, type) and issubclass(o, msgspec.Struct)]
+        hint = typing.get_type_hints(tables[0])[key]
+    options = [hint, *typing.get_args(hint)]
+    return [c for option in options if typing.get_origin(option) is typing.Literal for c in typing.get_args(option)]
 
 
 def _assign(plain: dict[str, Any], key: str, value: Any) -> None:

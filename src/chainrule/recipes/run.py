@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import platform
 import time
 from dataclasses import dataclass
@@ -171,11 +172,15 @@ def load_run(path: str | Path) -> Run:
 
     Raises `ConfigError` where there is none, `CheckpointError` where it is not complete.
     """
+    if not isinstance(path, (str, os.PathLike)) or not str(path).strip():
+        raise ConfigError(f"the run must be a folder or a name in runs/, got {path!r}")
     folder = Path(path)
     if not folder.is_dir() and (Path("runs") / folder).is_dir():
         folder = Path("runs") / folder
     if not folder.is_dir():
-        siblings = {p.name for parent in (folder.parent, Path("runs")) for p in _subfolders(parent)}
+        siblings = {
+            p.name for parent in (folder.parent, Path("runs")) for p in _subfolders(parent) if (p / RECIPE).is_file()
+        }
         raise unknown("run folder", str(path), siblings) if siblings else ConfigError(f"no run folder {str(path)!r}")
     if not (folder / RECIPE).is_file():
         raise ConfigError(f"{folder} is not a run folder: it holds no {RECIPE}")

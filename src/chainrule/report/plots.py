@@ -48,7 +48,10 @@ def curves_figure(history: History, title: str, score: str = "accuracy") -> Figu
         last = f" ({scores[-1]:.3f} at the end)" if scores else ""
         right.plot(epochs, scores, color=color, marker=marker, markersize=3, label=name + last)
     right.set(xlabel="epoch", ylabel=score, title=score.capitalize())
-    right.xaxis.get_major_locator().set_params(integer=True)
+    for axes, count in ((left, len(losses)), (right, epochs[-1] if epochs else 0)):
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+        if count <= 1:  # the limits around nothing, or one point, have no integer ticks but these
+            axes.set(xlim=(0, 2), xticks=[1] if count else [])
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)

@@ -21,7 +21,7 @@ from chainrule.losses import SquaredError
 from chainrule.network import Network
 from chainrule.optim import RULES, SGD, Adam, Chain
 from chainrule.optim.schedules import Cosine, ReduceOnPlateau
-from chainrule.solver import Checkpoints, Solver, load_network, load_training, save_network
+from chainrule.solver import Checkpoints, EarlyStopping, Solver, load_network, load_training, save_network
 from chainrule.solver.checkpoint import MANIFEST, STATE, WEIGHTS, load_checkpoint, remove_checkpoint, save_checkpoint
 
 _spec = importlib.util.spec_from_file_location("student", Path(__file__).parents[1] / "engines" / "student.py")
@@ -219,6 +219,21 @@ def test_students_models_and_functions_resume(
     assert_same_run(straight, resumed)
     for name, w in straight.model.params.items():
         assert (resumed.model.params[name] == w).all()
+
+
+def test_early_stopping_resumes_its_count(tmp_path: Path) -> None:
+    straight = solver(
+        epochs=40, update_rule=SGD(0.5), callbacks=[EarlyStopping(patience=3)], checkpoint_name=str(tmp_path / "run")
+    )
+    straight.train()
+    assert straight.epoch < 40
+    for epoch in range(1, straight.epoch + 1):
+        resumed = solver(epochs=40, update_rule=SGD(0.5), callbacks=[EarlyStopping(patience=3)])
+        load_training(tmp_path / f"run_epoch_{epoch}", resumed)
+        resumed.train()
+        assert (resumed.epoch, resumed.loss_history) == (straight.epoch, straight.loss_history)
+        assert resumed.best_val_acc >= max(e.val_acc for e in resumed.history.epochs)
+        assert resumed.best_val_acc == resumed.check_accuracy(DATA["X_val"], DATA["y_val"])
 
 
 def test_the_callback_keeps_the_last_few(tmp_path: Path) -> None:

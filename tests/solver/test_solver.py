@@ -279,6 +279,30 @@ def test_early_stopping_starts_anew_with_every_training() -> None:
         assert made.epoch == stopping.best_epoch + 1
 
 
+@pytest.mark.parametrize("monitor", ["val_acc", "val_loss"])
+def test_early_stopping_does_not_go_on_past_its_stop(monitor: Any) -> None:
+    made = solver(update_rule=SGD(0.5), num_epochs=200, callbacks=[EarlyStopping(monitor, patience=2)])
+    made.train()
+    steps, kept, best = made.engine.step_number, made.engine.weights(), made.best_val_acc
+    made.train()
+    assert made.engine.step_number == steps
+    assert made.best_val_acc == best == made.check_accuracy(DATA["X_val"], DATA["y_val"])
+    for name, w in made.engine.weights().items():
+        assert (w == kept[name]).all()
+        assert (w == made.best_params[name]).all()
+
+
+def test_an_epoch_that_was_stopped_half_way_is_recorded_once() -> None:
+    made = solver(num_epochs=4, callbacks=[Recorder(stop_at=7)])  # in the second epoch of 5 steps
+    made.train()
+    assert len(made.history.epochs) == 2
+    made.callbacks.clear()
+    made.train()
+    assert [e.epoch for e in made.history.epochs] == [1, 2, 3, 4]
+    assert len(made.val_acc_history) == len(made.train_acc_history) == 5
+    assert made.history.epochs[1].loss == pytest.approx(np.mean(made.loss_history[5:10]))
+
+
 def test_divergence_is_told_and_raised_and_the_model_is_whole() -> None:
     recorder = Recorder()
     model = Network([Affine(3, init=Normal(1.0)), Affine(3, init=Normal(1.0))], SquaredError(), 4, dtype="float64")

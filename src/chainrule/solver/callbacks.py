@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from chainrule.errors import ConfigError, DivergenceError, require_number
 
 if TYPE_CHECKING:
+    from chainrule.solver.history import Epoch, History
     from chainrule.solver.solver import Solver
 
 
@@ -34,6 +35,8 @@ class EarlyStopping(Callback):
     """Stop after `patience` epochs in a row without improvement, and restore the weights of the best one.
 
     monitor: "val_acc" (higher is better) or "val_loss" (lower is better). min_delta: how much counts as better.
+    A resumed run counts on from the epochs in its history. Of the weights before the checkpoint it knows the solver's
+    best only, which are the most accurate ones: with "val_loss" and no better epoch after it, those are put back.
     """
 
     def __init__(
@@ -44,31 +47,52 @@ class EarlyStopping(Callback):
         require_number("EarlyStopping", "patience", patience, integer=True, low=1)
         require_number("EarlyStopping", "min_delta", min_delta, low=0)
         self.monitor, self.patience, self.min_delta = monitor, patience, min_delta
-        self.on_train_begin(None)
+        self._forget()
 
-    def on_train_begin(self, solver: Solver | None) -> None:
-        """Forget the previous run."""
+    def _forget(self) -> None:
         self.best, self.best_epoch, self.waited = -math.inf, 0, 0
         self.best_weights: dict[str, Any] | None = None
+        self._val_acc = -math.inf  # what the best weights scored
+        self._history: History | None = None
+
+    def on_train_begin(self, solver: Solver) -> None:
+        """Count again from the epochs that the solver has behind it; stop at once if they say so."""
+        known = (self.best_epoch, self.best_weights, self._val_acc) if self._history is solver.history else None
+        self._forget()
+        self._history = solver.history
+        for record in solver.history.epochs:
+            self._count(record)
+        if known is not None and known[0] == self.best_epoch:
+            _, self.best_weights, self._val_acc = known
+        elif self.best_epoch and self.monitor == "val_acc":
+            self.best_weights, self._val_acc = solver.best_params, solver.best_val_acc
+        solver.stop = solver.stop or self.waited >= self.patience
 
     def on_epoch_end(self, solver: Solver) -> None:
         """Compare, count, and stop."""
         record = solver.history.epochs[-1]
+        if self._count(record):
+            self.best_weights, self._val_acc = solver.engine.weights(), record.val_acc
+        solver.stop = solver.stop or self.waited >= self.patience
+
+    def _count(self, record: Epoch) -> bool:
+        """Whether the epoch is the best so far."""
         value = record.val_acc if self.monitor == "val_acc" else record.val_loss
         if value is None:
             raise ConfigError("EarlyStopping: this model gives no val_loss; monitor 'val_acc' instead")
         value = value if self.monitor == "val_acc" else -value
-        if value > self.best + self.min_delta:
+        better = value > self.best + self.min_delta
+        if better:
             self.best, self.best_epoch, self.waited = value, record.epoch, 0
-            self.best_weights = solver.engine.weights()
         else:
             self.waited += 1
-            solver.stop = solver.stop or self.waited >= self.patience
+        return better
 
     def on_train_end(self, solver: Solver) -> None:
-        """Put the weights of the best epoch back."""
+        """Put the weights of the best epoch back; they become the solver's best."""
         if self.best_weights is not None:
             solver.engine.load_weights(self.best_weights)
+            solver.best_params, solver.best_val_acc = self.best_weights, self._val_acc
 
 
 class Checkpoints(Callback):

@@ -95,7 +95,7 @@ class Solver:
     def train(self) -> History:
         """Run the steps that remain of `num_epochs`, measure after each epoch, and put the best weights back."""
         per_epoch, total = self.batches.steps_per_epoch, self.num_epochs * self.batches.steps_per_epoch
-        self._begin()
+        self._begin(per_epoch, total)
         while self._continues(total):
             started, first = time.perf_counter(), self.engine.step_number
             seen = 0
@@ -113,13 +113,16 @@ class Solver:
                     break
             seconds = time.perf_counter() - started
             self.epoch = self.engine.step_number // per_epoch
-            self._end_epoch(self.engine.step_number - first, seen, seconds, factor)
+            self._end_epoch(self.engine.step_number - first // per_epoch * per_epoch, seen, seconds, factor)
         self.engine.load_weights(self.best_params)
         self._tell("on_train_end")
         return self.history
 
-    def _begin(self) -> None:
-        self.stop = False
+    def _begin(self, per_epoch: int, total: int) -> None:
+        """Forget the record of an epoch that was stopped half-way and will be finished now; tell the callbacks."""
+        self.stop, done = False, self.engine.step_number // per_epoch
+        if self.engine.step_number < total and len(self.history.epochs) > done:
+            del self.history.epochs[done:], self.train_acc_history[done + 1 :], self.val_acc_history[done + 1 :]
         self._tell("on_train_begin")
 
     def _continues(self, total: int) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from chainrule.data import LegacyBatches
 from chainrule.errors import CheckpointError, ConfigError, DTypeError
 from chainrule.layers import Affine, BatchNorm, Dropout, ReLU, Residual
 from chainrule.losses import SquaredError
@@ -236,6 +237,37 @@ def test_early_stopping_resumes_its_count(tmp_path: Path) -> None:
         assert resumed.best_val_acc == resumed.check_accuracy(DATA["X_val"], DATA["y_val"])
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"update_rule": Adam(0.03)},
+            r"update_rule Adam\(learning_rate=0.02, .*, the solver has Adam\(learning_rate=0.03",
+        ),
+        ({"batch_size": 7}, "batch_size 10, the solver has 7"),
+        ({"seed": 5}, "seed 0, the solver has 5"),
+        ({"sampling": "replacement"}, "sampling ShuffledBatches, the solver has ReplacementBatches"),
+        ({"lr_decay": 0.5}, r"schedule EpochDecay\(decay=1.0\), the solver has EpochDecay\(decay=0.5\)"),
+        ({"schedule": Cosine()}, r"schedule EpochDecay\(decay=1.0\), the solver has Cosine\(final=0.0\)"),
+    ],
+)
+def test_a_solver_with_other_options_is_refused(tmp_path: Path, options: Any, message: str) -> None:
+    solver().save_checkpoint(tmp_path / "c")
+    with pytest.raises(CheckpointError, match=f"was saved with {message}"):
+        load_training(tmp_path / "c", solver(**options))
+    load_training(tmp_path / "c", solver(epochs=9, num_train_samples=5, update_rule=Adam(np.float64(0.02))))
+
+
+def test_the_legacy_stream_does_not_resume_silently(tmp_path: Path) -> None:
+    first, resumed = (solver(epochs=1, sampling=LegacyBatches(35, 10, np.random.RandomState(0))) for _ in range(2))
+    first.train()
+    first.save_checkpoint(tmp_path / "c")
+    resumed.num_epochs = 2
+    load_training(tmp_path / "c", resumed)
+    with pytest.raises(ConfigError, match=r"step must be 0, as the generator's state is in no checkpoint, got 3"):
+        resumed.train()
+
+
 def test_the_callback_keeps_the_last_few(tmp_path: Path) -> None:
     solver(epochs=7, callbacks=[Checkpoints(tmp_path / "run", every=2, keep=2)]).train()
     assert sorted(os.listdir(tmp_path / "run")) == ["epoch_4", "epoch_6"]
@@ -435,6 +467,8 @@ def test_forged_weights(saved: Path) -> None:
         (("best_val_acc",), "high"),
         (("best_val_acc",), [1]),
         (("network",), None),
+        (("options",), [1]),
+        (("options", "seed"), "0"),
     ],
     ids=repr,
 )

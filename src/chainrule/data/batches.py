@@ -91,8 +91,7 @@ class LegacyBatches:
     """`rng.choice(n, batch_size)` every step, as the classic course solvers draw; for their exact numbers only.
 
     n: N. batch_size: draws a batch, repeats allowed, may be more than N. rng: a `numpy.random.RandomState`, whose
-    state moves with every batch: steps must be asked for in order, and a resumed run needs the state restored (the
-    first step asked for may be any).
+    state moves with every batch: steps must be asked for in order from 0, and a run cannot be resumed with them.
 
     >>> rng = np.random.RandomState(0)
     >>> LegacyBatches(10, 4, rng).indices(0).tolist()
@@ -104,7 +103,7 @@ class LegacyBatches:
         _check_sizes(self)
         if not isinstance(rng, np.random.RandomState):
             raise DTypeError(f"LegacyBatches: rng must be a numpy.random.RandomState, got {describe(rng)}")
-        self._next: int | None = None
+        self._next = 0
 
     @property
     def steps_per_epoch(self) -> int:
@@ -114,8 +113,9 @@ class LegacyBatches:
     def indices(self, step: int) -> np.ndarray:
         """The rows of 0-based global `step`, (batch_size,), which must follow the step asked for before."""
         _check_step(self, step)
-        if self._next is not None and step != self._next:
-            raise ConfigError(f"LegacyBatches: step must be {self._next}, the one after the last drawn, got {step}")
+        if step != self._next:
+            after = "the one after the last drawn" if self._next else "as the generator's state is in no checkpoint"
+            raise ConfigError(f"LegacyBatches: step must be {self._next}, {after}, got {step}")
         self._next = int(step) + 1
         return self.rng.choice(self.n, self.batch_size)
 

@@ -10,8 +10,10 @@ layers, and executes nothing.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +26,7 @@ from chainrule.engines.engine import require_same_arrays
 from chainrule.errors import ChainruleError, CheckpointError
 from chainrule.files import new_folder
 from chainrule.network import Network, declared_shapes
+from chainrule.optim import UpdateRule
 
 if TYPE_CHECKING:
     from chainrule.solver.solver import Solver
@@ -127,6 +130,7 @@ def save_training(folder: str | Path, solver: Solver) -> None:
         "epoch": solver.epoch,
         "best_val_acc": None if np.isneginf(solver.best_val_acc) else solver.best_val_acc,
         "history": solver.history.to_dict(),
+        "options": _options(solver),
     }
     save_checkpoint(folder, arrays, state)
 
@@ -147,6 +151,7 @@ def load_training(folder: str | Path, solver: Solver) -> None:
         raise CheckpointError(f"{Path(folder) / STATE}: not the state of a training run: {error}") from None
     if isinstance(solver.model, Network) and state.get("network") != solver.model.config():
         raise CheckpointError(f"{folder}: holds another network than the solver's: {state.get('network')}")
+    _require_same_options(folder, state.get("options"), _options(solver))
     weights = {n.removeprefix("best."): a for n, a in arrays.items() if n.startswith("best.")}
     own = {n.removeprefix("state."): a for n, a in arrays.items() if n.startswith("state.")}
     try:
@@ -156,6 +161,34 @@ def load_training(folder: str | Path, solver: Solver) -> None:
         raise CheckpointError(f"{folder}: {error}") from None
     solver.best_params, solver.best_val_acc = weights, best
     solver.history, solver.epoch = history, epoch
+
+
+def _options(solver: Solver) -> dict[str, Any]:
+    """What a resumed run must share with the first one to go on as it would have; None where nothing can be said."""
+    rule, schedule = solver.update_rule, solver.schedule
+    return {
+        "update_rule": _declaration(rule) if isinstance(rule, UpdateRule) else getattr(rule, "__name__", None),
+        "schedule": _declaration(schedule),
+        "batch_size": int(solver.batch_size),
+        "seed": int(solver.seed),
+        "sampling": type(solver.batches).__name__,
+        "training rows": len(solver.X_train),
+    }
+
+
+def _declaration(value: Any) -> str | None:
+    """The repr of a dataclass, NumPy's scalars written as plain numbers."""
+    return re.sub(r"np\.\w+\(([^()]*)\)", r"\1", repr(value)) if dataclasses.is_dataclass(value) else None
+
+
+def _require_same_options(folder: str | Path, saved: Any, own: Mapping[str, Any]) -> None:
+    if saved is None:  # written before options were kept
+        return
+    if not isinstance(saved, dict):
+        raise CheckpointError(f"{Path(folder) / STATE}: options must be a table, got {saved!r}")
+    for name, value in own.items():
+        if value is not None and saved.get(name) is not None and saved[name] != value:
+            raise CheckpointError(f"{folder}: was saved with {name} {saved[name]}, the solver has {value}")
 
 
 def _numbers(values: Any) -> list[float]:

@@ -34,7 +34,7 @@ from chainrule.errors import (
     DTypeError,
     ShapeError,
 )
-from chainrule.initializers import Constant, He, Normal, Orthogonal
+from chainrule.initializers import Constant, He, Normal, Orthogonal, Zeros
 from chainrule.optim import Chain, EpochDecay, OneCycle, ReduceOnPlateau, StepDecay, WarmUp
 from chainrule.solver import load_network, load_training, save_network
 from chainrule.solver.checkpoint import save_checkpoint
@@ -92,6 +92,12 @@ def recipe(**changes: str) -> Callable[[], Any]:
         return parse_recipe("\n".join(lines), "my.toml")
 
     return read
+
+
+def recipes() -> Any:
+    import chainrule.recipes
+
+    return chainrule.recipes
 
 
 def without(mapping: dict[str, Any], key: str) -> dict[str, Any]:
@@ -502,7 +508,38 @@ ROWS: list[tuple[str, Callable[[], Any], type[ChainruleError], tuple[str, ...]]]
         CheckpointError,
         ("a is longdouble", "float64"),
     ),
+    # -- initialisers and generators
+    ("shape as text", lambda: He()("ab", RNG), DTypeError, ("He", "shape", "tuple of integers", "'ab'")),
+    ("shape below zero", lambda: Normal()((-1, 2), RNG), ConfigError, ("Normal", "shape", ">= 0", "got -1")),
+    ("zeros of a bad shape", lambda: Zeros()((2, 0.5), RNG), DTypeError, ("Zeros", "shape", "float 0.5")),
+    ("initialiser without rng", lambda: Orthogonal()((2, 2), None), DTypeError, ("Orthogonal", "rng", "None")),
+    ("affine initialiser by name", lambda: cr.Affine(3, init="he"), DTypeError, ("Affine", "init", "str 'he'")),
+    ("conv initialiser by name", lambda: cr.Conv2D(3, 3, init="he"), DTypeError, ("Conv2D", "init", "str 'he'")),
+    ("network rng as a number", lambda: net(rng=5), DTypeError, ("Network", "rng", "generator", "int 5")),
+    (
+        "dropout key as text",
+        lambda: cr.Dropout(0.5).forward(X, {}, train=True, key="a"),
+        DTypeError,
+        ("key", "integer", "str 'a'"),
+    ),
+    ("split without val", lambda: ordered_split(dataset(), val=None), DTypeError, ("ordered_split", "val", "None")),
     # -- recipes
+    ("recipe that is a number", lambda: recipes().parse_recipe(5), DTypeError, ("recipe", "TOML text", "int 5")),
+    ("recipe of bytes", lambda: recipes().parse_recipe(b""), DTypeError, ("recipe", "TOML text", "bytes b''")),
+    (
+        "override that is a number",
+        lambda: recipes().apply_overrides(recipe()(), [3]),
+        DTypeError,
+        ("apply_overrides", "KEY=VALUE", "[3]"),
+    ),
+    (
+        "override as bare text",
+        lambda: recipes().apply_overrides(recipe()(), "seed=3"),
+        DTypeError,
+        ("apply_overrides", "list", "'seed=3'"),
+    ),
+    ("overrides of no recipe", lambda: recipes().apply_overrides(None, []), DTypeError, ("Recipe", "None")),
+    ("build of a name", lambda: recipes().build("digits-mlp"), DTypeError, ("build", "load_recipe", "'digits-mlp'")),
     ("recipe that is no TOML", recipe(name="[[["), ConfigError, ("my.toml",)),
     (
         "recipe of an unknown layer",

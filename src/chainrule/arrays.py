@@ -15,6 +15,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from chainrule.errors import DTypeError, describe
+
 Array: TypeAlias = Any  # any array that follows the array API standard
 Shape: TypeAlias = tuple[int, ...]
 
@@ -273,6 +275,8 @@ def random_words(key: Key, count: int, like: Array) -> Array:
 
 def keep_mask(key: Key, shape: Shape, rate: float, like: Array) -> Array:
     """A boolean mask of `shape`, each entry False with probability `rate`, drawn from `key` in C order."""
+    if not isinstance(key, tuple) and not hasattr(key, "__index__"):
+        raise DTypeError(f"key must be an integer, such as derive_key gives, got {describe(key)}")
     xp = namespace(like)
     threshold = min(round(rate * 2**32), _LOW)
     words = random_words(key, math.prod(shape), like)

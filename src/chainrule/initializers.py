@@ -7,14 +7,16 @@ Fan-in and fan-out are D and M for an affine W (D, M), and C·HH·WW and F·HH·
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from chainrule.arrays import Array, Shape
-from chainrule.errors import ConfigError, require_number
+from chainrule.errors import ConfigError, DTypeError, describe, require_number
 
 __all__ = [
     "Constant",
@@ -49,8 +51,32 @@ def fans(shape: Shape) -> tuple[int, int]:
     return shape[1] * window, shape[0] * window
 
 
+def _checked(draw: Callable[..., Array]) -> Callable[..., Array]:
+    @functools.wraps(draw)
+    def wrapper(self: Any, shape: Shape, rng: Any) -> Array:
+        owner = type(self).__name__
+        if not isinstance(shape, (tuple, list)):
+            raise DTypeError(f"{owner}: shape must be a tuple of integers, got {describe(shape)}")
+        for size in shape:
+            require_number(owner, "each entry of shape", size, integer=True, low=0)
+        if self.is_random:
+            require_generator(owner, rng)
+        return draw(self, shape, rng)
+
+    return wrapper
+
+
 class Initializer:
     """Base of the initialisers: `init(shape, rng)` returns a float64 array of that shape."""
+
+    #: False where every draw is the same, and the generator is not looked at.
+    is_random: ClassVar[bool] = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Put the check of shape and generator in front of the subclass's `__call__`."""
+        super().__init_subclass__(**kwargs)
+        if "__call__" in cls.__dict__:
+            setattr(cls, "__call__", _checked(cls.__dict__["__call__"]))  # noqa: B010
 
     def __call__(self, shape: Shape, rng: np.random.Generator) -> Array:
         """Draw a tensor of `shape` from `rng`."""
@@ -61,6 +87,8 @@ class Initializer:
 class Zeros(Initializer):
     """All zeros."""
 
+    is_random = False
+
     def __call__(self, shape: Shape, rng: np.random.Generator) -> Array:
         """Draw a tensor of `shape` (`rng` is not used)."""
         return np.zeros(shape)
@@ -69,6 +97,8 @@ class Zeros(Initializer):
 @dataclass(frozen=True)
 class Ones(Initializer):
     """All ones."""
+
+    is_random = False
 
     def __call__(self, shape: Shape, rng: np.random.Generator) -> Array:
         """Draw a tensor of `shape` (`rng` is not used)."""
@@ -80,6 +110,8 @@ class Constant(Initializer):
     """Every entry equal to `value`."""
 
     value: float
+
+    is_random = False
 
     def __post_init__(self) -> None:
         require_number("Constant", "value", self.value)
@@ -167,6 +199,20 @@ class Orthogonal(Initializer):
         q, r = np.linalg.qr(rng.normal(0.0, 1.0, (max(rows, columns), min(rows, columns))))
         q = q * np.where(np.diag(r) < 0, -1.0, 1.0)  # the sign makes the distribution uniform (Haar)
         return self.gain * (q if rows >= columns else q.T).reshape(shape)
+
+
+def require_initializer(owner: str, argument: str, value: Any) -> None:
+    """Raise unless `value` is an initialiser."""
+    if not isinstance(value, Initializer):
+        raise DTypeError(
+            f"{owner}: {argument} must be an initialiser such as he_normal or Normal(), got {describe(value)}"
+        )
+
+
+def require_generator(owner: str, rng: Any) -> None:
+    """Raise unless `rng` is a NumPy generator, of the new or the legacy kind."""
+    if not isinstance(rng, (np.random.Generator, np.random.RandomState)):
+        raise DTypeError(f"{owner}: rng must be a NumPy generator such as default_rng(0), got {describe(rng)}")
 
 
 def _check_distribution(owner: str, distribution: str) -> None:

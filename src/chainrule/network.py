@@ -25,6 +25,7 @@ from chainrule.errors import (
     unknown,
 )
 from chainrule.flat import FlatViews
+from chainrule.initializers import require_generator
 from chainrule.layers.layer import Cache, Layer
 from chainrule.layers.sequential import Sequential, as_layers
 from chainrule.losses import Loss, SoftmaxCrossEntropy
@@ -90,6 +91,8 @@ class Network:
 
     def initialize(self, rng: Any = None) -> None:
         """Draw all parameters anew, from the seed or from `rng`, and reset the buffers."""
+        if rng is not None:
+            require_generator("Network", rng)
         draw = (lambda i: generator(self.seed, Stream.INIT, layer=i)) if rng is None else (lambda i: rng)
         for name, value in self.body.init_params((1, *self.input_shape), draw).items():
             (self.params if name in self.params else self.buffers)[name] = value

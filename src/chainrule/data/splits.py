@@ -120,6 +120,9 @@ def _sizes(owner: str, dataset: Dataset, train: Size | None, val: Size, test: Si
     if not isinstance(dataset, Dataset):
         raise DTypeError(f"{owner}: dataset must be a Dataset, got {describe(dataset)}")
     n = len(dataset)
+    for part, size in (("val", val), ("test", test)):
+        if size is None:
+            raise DTypeError(f"{owner}: {part} must be a number of rows or a fraction, got {describe(size)}")
     given = {"train": train, "val": val, "test": test}
     rows = {part: _count(owner, part, size, n) for part, size in given.items() if size is not None}
     fractions = [size for size in given.values() if isinstance(size, float)]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from chainrule.arrays import Array, Shape, namespace
 from chainrule.errors import require_bool, require_number
-from chainrule.initializers import Initializer, he_normal, zeros
+from chainrule.initializers import Initializer, he_normal, require_initializer, zeros
 from chainrule.layers.layer import Cache, Cost, Gradients, Layer, Param
 
 
@@ -38,6 +38,7 @@ class Affine(Layer):
     sizes = {"M": "units"}
 
     def __post_init__(self) -> None:
+        require_initializer("Affine", "init", self.init)
         require_number("Affine", "units", self.units, integer=True, low=1)
         require_bool("Affine", "bias", self.bias)
 

@@ -30,7 +30,7 @@ from chainrule.geometry import (
     require_pair,
     require_rounding,
 )
-from chainrule.initializers import Initializer, he_normal, zeros
+from chainrule.initializers import Initializer, he_normal, require_initializer, zeros
 from chainrule.layers.layer import Cache, Cost, Gradients, Layer, Param, Sizes
 from chainrule.windows import batch_first, batch_last
 
@@ -65,6 +65,7 @@ class Conv2D(Layer):
     sizes = {"F": "filters"}
 
     def __post_init__(self) -> None:
+        require_initializer("Conv2D", "init", self.init)
         check_options(self)
         require_rounding(self.name, self.rounding)
 

@@ -17,7 +17,7 @@ from chainrule.arrays import Array, Shape, namespace
 from chainrule.correlation import correlate, input_gradient, kernel_gradient
 from chainrule.errors import ConfigError, ShapeError
 from chainrule.geometry import Padding, Pair, Windows, as_option, fit_windows, pair, require_pair, sides
-from chainrule.initializers import Initializer, he_normal, zeros
+from chainrule.initializers import Initializer, he_normal, require_initializer, zeros
 from chainrule.layers.conv2d import check_options, require_whole_groups
 from chainrule.layers.layer import Cache, Cost, Gradients, Layer, Param, Sizes
 from chainrule.windows import batch_first, batch_last
@@ -51,6 +51,7 @@ class ConvTranspose2D(Layer):
     sizes = {"F": "filters"}
 
     def __post_init__(self) -> None:
+        require_initializer("ConvTranspose2D", "init", self.init)
         object.__setattr__(self, "output_padding", as_option(self.output_padding))
         check_options(self)
         require_pair(self.name, "output_padding", self.output_padding, low=0)

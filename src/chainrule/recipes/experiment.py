@@ -23,7 +23,7 @@ from chainrule.data import (
 from chainrule.errors import ChainruleError, ConfigError
 from chainrule.losses.loss import check as check_scores
 from chainrule.network import Network
-from chainrule.recipes.recipe import Recipe
+from chainrule.recipes.recipe import Recipe, require_recipe
 from chainrule.solver import Callback, Solver
 
 
@@ -56,6 +56,7 @@ def build(recipe: Recipe) -> Experiment:
     >>> experiment.network.input_shape, len(experiment.splits.test)
     ((1, 8, 8), 359)
     """
+    require_recipe("build", recipe)
     source, splits = load_splits(recipe)
     scale = source.scale if recipe.data.normalize == "unit" else None
     normalizer = Normalizer.fit(recipe.data.normalize, splits.train.X, scale)

@@ -16,8 +16,8 @@ from typing import Any
 
 import msgspec
 
-from chainrule.errors import ConfigError, describe, unknown
-from chainrule.recipes.recipe import Recipe, to_plain
+from chainrule.errors import ConfigError, DTypeError, describe, unknown
+from chainrule.recipes.recipe import Recipe, require_recipe, to_plain
 
 MAX_BYTES = 1 << 20
 
@@ -51,6 +51,8 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
 
 def parse_recipe(text: str, where: str = "recipe") -> Recipe:
     """The recipe that a TOML text declares; `where` opens its error messages."""
+    if not isinstance(text, str):
+        raise DTypeError(f"{where}: must be a TOML text, got {describe(text)}")
     try:
         plain = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -67,6 +69,9 @@ def apply_overrides(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
     >>> apply_overrides(load_recipe("digits-mlp"), ["train.epochs=3"]).train.epochs
     3
     """
+    require_recipe("apply_overrides", recipe)
+    if not isinstance(overrides, (list, tuple)) or not all(isinstance(o, str) for o in overrides):
+        raise DTypeError(f"apply_overrides: overrides must be a list of texts KEY=VALUE, got {describe(overrides)}")
     plain = to_plain(recipe)
     for override in overrides:
         key, equals, value = override.partition("=")

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from chainrule.config import from_config, layers_from_config
-from chainrule.errors import ChainruleError, ConfigError
+from chainrule.errors import ChainruleError, ConfigError, DTypeError, describe
 from chainrule.layers import Layer
 from chainrule.losses import Loss
 from chainrule.optim import Chain, Schedule, UpdateRule
@@ -156,6 +156,12 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         except ChainruleError as error:
             raise ConfigError(f"{where}: {error}") from None
         return self
+
+
+def require_recipe(owner: str, recipe: Any) -> None:
+    """Raise unless `recipe` is a recipe; a name alone is to be loaded first."""
+    if not isinstance(recipe, Recipe):
+        raise DTypeError(f"{owner}: recipe must be a Recipe, such as load_recipe gives, got {describe(recipe)}")
 
 
 def to_plain(recipe: Recipe) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from chainrule.errors import ConfigError, DTypeError
+from chainrule.errors import ConfigError, DTypeError, ShapeError
 from chainrule.optim import RULES, SGD, Adam, AdamW, Chain, Momentum, Step, UpdateRule
 from chainrule.optim.clip import ClipNorm, ClipValue
 from chainrule.optim.decay import L2, WeightDecay
@@ -253,3 +253,16 @@ def test_wrong_kinds() -> None:
 
 def test_scale_by_learning_rate_is_minus_eta_times_the_factor() -> None:
     assert ScaleByLearningRate(0.5).update(np.array([2.0]), {}, W[:1], Step(9, 0.25))[0].tolist() == [-0.25]
+
+
+@pytest.mark.parametrize("method", ["update", "apply"])
+def test_steps_are_checked(method: str) -> None:
+    rule, w = Adam(), np.ones(3)
+    for step, error, message in (
+        (Step(0), ConfigError, r"step.number must be an integer >= 1, got 0"),
+        (Step(1.5), DTypeError, r"step.number must be an integer, got float 1.5"),  # type: ignore[arg-type]
+        (3, DTypeError, r"step must be a Step, got int 3"),
+        (Step(1, 1.0, np.ones(2)), ShapeError, r"step.decay must have the shape of w, \(3,\), got \(2,\)"),
+    ):
+        with pytest.raises(error, match=message):
+            rule.update(w, rule.init(w), w, step) if method == "update" else rule.apply(w, w, rule.init(w), step)

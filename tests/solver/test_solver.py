@@ -528,3 +528,37 @@ def test_data_that_does_not_fit_the_network(change: dict[str, Any], error: type[
 def test_bad_early_stopping(options: dict[str, Any], error: type[ChainruleError], message: str) -> None:
     with pytest.raises(error, match=message):
         EarlyStopping(**options)
+
+
+class Rows:
+    """A stream that gives the same rows every step."""
+
+    steps_per_epoch = 2
+
+    def __init__(self, rows: Any) -> None:
+        self.rows = rows
+
+    def indices(self, step: int) -> Any:
+        return self.rows
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: solver(sampling=Rows(np.array([0, 60]))).train(), ConfigError, r"rows 0 to 59, got row 60"),
+        (lambda: solver(sampling=Rows(np.array([0, -1]))).train(), ConfigError, r"rows 0 to 59, got row -1"),
+        (lambda: solver(sampling=Rows(np.array([0.5]))).train(), DTypeError, r"a vector of row numbers"),
+        (lambda: solver(engine=[1]), DTypeError, r"engine must be a name, got list"),
+        (lambda: solver(lr_decay=0.5, schedule=Cosine()), ConfigError, r"lr_decay must be 1 where a schedule"),
+        (lambda: solver(checkpoint_name=""), ConfigError, r"checkpoint_name must be a name"),
+        (lambda: solver(checkpoint_name=3), DTypeError, r"checkpoint_name must be a string or a path, got int 3"),
+        (lambda: solver(lr_decay=1e200, update_rule=SGD(0.0)).train(), ConfigError, r"factor must be finite, got inf"),
+        (lambda: solver().check_accuracy(POINTS, LABELS, 0), ConfigError, r"num_samples must be an integer >= 1"),
+        (lambda: solver().check_accuracy(POINTS, LABELS, batch_size=0), ConfigError, r"batch_size must be an integer"),
+        (lambda: solver().check_accuracy(POINTS, LABELS[1:]), ShapeError, r"equally many rows"),
+        (lambda: solver().check_accuracy("abc", LABELS), DTypeError, r"X must hold numbers, got str 'abc'"),
+    ],
+)
+def test_what_used_to_pass_or_fail_without_a_name(call: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        call()

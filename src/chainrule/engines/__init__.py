@@ -10,7 +10,7 @@ from chainrule.engines.engine import Evaluation as Evaluation
 from chainrule.engines.foreign import ForeignEngine as ForeignEngine
 from chainrule.engines.function_rule import FunctionRule as FunctionRule
 from chainrule.engines.reference import ReferenceEngine as ReferenceEngine
-from chainrule.errors import ConfigError, unknown
+from chainrule.errors import ConfigError, DTypeError, describe, unknown
 from chainrule.network import Network
 from chainrule.optim import UpdateRule
 
@@ -28,6 +28,8 @@ def make_engine(
 
     A model that is not a `Network` runs by its own `loss`, and a rule that is a bare function on the reference engine.
     """
+    if not isinstance(engine, str):
+        raise DTypeError(f"engine must be a name, got {describe(engine)}")
     if engine != "auto" and engine not in ENGINES:
         raise unknown("engine", engine, ["auto", *ENGINES])
     if not isinstance(model, Network):

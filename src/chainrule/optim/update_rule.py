@@ -96,7 +96,7 @@ class UpdateRule:
         >>> SGD(learning_rate=0.1).update(np.ones(2), {}, np.zeros(2), Step(1))[0].tolist()
         [-0.1, -0.1]
         """
-        self._check(g, slots, w)
+        self._check(g, slots, w, step)
         new: Slots = {}
         u = g
         for transform, names in zip(self.chain, _slot_names(self.chain), strict=True):
@@ -110,7 +110,7 @@ class UpdateRule:
         A `whole` transform is applied to all of u at once; the element-wise ones between two of them run together
         on one block after the other, which changes no number and keeps the block in cache.
         """
-        self._check(g, slots, w)
+        self._check(g, slots, w, step)
         chain, names = self.chain, _slot_names(self.chain)
         last = max((i for i, t in enumerate(chain) if t.whole), default=-1)
         u: Array = g
@@ -130,12 +130,17 @@ class UpdateRule:
                     slots[name][at] = new[s]
             w[at] += step_block
 
-    def _check(self, g: Array, slots: Mapping[str, Array], w: Array) -> None:
+    def _check(self, g: Array, slots: Mapping[str, Array], w: Array, step: Step) -> None:
         """Raise a typed error unless gradient and slots are arrays of the shape of `w`; nothing is broadcast."""
+        if not isinstance(step, Step):
+            raise DTypeError(f"{self.key}: step must be a Step, got {describe(step)}")
+        require_number(self.key, "step.number", step.number, integer=True, low=1)
         if not isinstance(slots, Mapping) or any(name not in slots for name in self.slot_names):
             given = sorted(slots) if isinstance(slots, Mapping) else describe(slots)
             raise ConfigError(f"{self.key}: slots must hold {', '.join(self.slot_names)}, got {given}")
         named = {"w": w, "g": g, **{f"slot {name!r}": slots[name] for name in self.slot_names}}
+        if step.decay is not None:
+            named["step.decay"] = step.decay
         for name, value in named.items():
             if getattr(value, "shape", None) is None or getattr(value, "dtype", None) is None:
                 raise DTypeError(f"{self.key}: {name} must be an array, got {describe(value)}")

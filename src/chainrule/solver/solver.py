@@ -51,7 +51,7 @@ class Solver:
         verbose: bool = True,
         num_train_samples: int | None = 1000,
         num_val_samples: int | None = None,
-        checkpoint_name: str | None = None,
+        checkpoint_name: str | Path | None = None,
         schedule: Schedule | None = None,
         callbacks: Sequence[Callback] = (),
         engine: str = "auto",
@@ -63,6 +63,12 @@ class Solver:
         require_number("Solver", "num_epochs", num_epochs, integer=True, low=0)
         require_number("Solver", "seed", seed, integer=True, low=0)
         require_number("Solver", "lr_decay", lr_decay, low=0)
+        if schedule is not None and lr_decay != 1.0:
+            raise ConfigError(f"Solver: lr_decay must be 1 where a schedule is given, got {lr_decay!r}")
+        if checkpoint_name is not None and not isinstance(checkpoint_name, (str, Path)):
+            raise DTypeError(f"Solver: checkpoint_name must be a string or a path, got {describe(checkpoint_name)}")
+        if checkpoint_name == "":
+            raise ConfigError("Solver: checkpoint_name must be a name, got ''")
         for argument, count in (("num_train_samples", num_train_samples), ("num_val_samples", num_val_samples)):
             if count is not None:
                 require_number("Solver", argument, count, integer=True, low=1)
@@ -100,9 +106,9 @@ class Solver:
             started, first = time.perf_counter(), self.engine.step_number
             seen = 0
             for step in range(first, (first // per_epoch + 1) * per_epoch):
-                rows = self.batches.indices(step)
+                rows = self._rows(step)
                 seen += len(rows)
-                factor = self.schedule(When(step, per_epoch, total, self._epoch_scores()))
+                factor = self._factor(When(step, per_epoch, total, self._epoch_scores()))
                 self.history.loss_history.append(self._step(rows, factor))
                 if self.verbose and step % self.print_every == 0:
                     print(f"(Iteration {step + 1} / {total}) loss: {self.history.loss_history[-1]:f}")
@@ -127,6 +133,25 @@ class Solver:
 
     def _continues(self, total: int) -> bool:
         return self.engine.step_number < total and not self.stop
+
+    def _rows(self, step: int) -> Array:
+        """The rows of `step`, checked: a stream may be the user's own."""
+        rows = np.asarray(self.batches.indices(step))
+        if rows.ndim != 1 or rows.size == 0 or rows.dtype.kind not in "iu":
+            raise DTypeError(f"Solver: sampling must give a vector of row numbers, got {describe(rows)}")
+        if rows.min() < 0 or rows.max() >= len(self.X_train):
+            worst = int(rows.max() if rows.min() >= 0 else rows.min())
+            raise ConfigError(f"Solver: sampling must give rows 0 to {len(self.X_train) - 1}, got row {worst}")
+        return rows
+
+    def _factor(self, when: When) -> float:
+        try:
+            factor = float(self.schedule(when))
+        except OverflowError:
+            factor = np.inf
+        if not np.isfinite(factor):
+            raise ConfigError(f"Solver: the schedule's factor must be finite, got {factor} in epoch {when.epoch + 1}")
+        return factor
 
     def _step(self, rows: Array, factor: float) -> float:
         """One training step on the given rows of the training set."""
@@ -171,6 +196,12 @@ class Solver:
 
     def check_accuracy(self, X: Array, y: Array, num_samples: int | None = None, batch_size: int = 1000) -> float:
         """The fraction of (X, y) predicted right (R² for a regression), on `num_samples` random rows if given."""
+        require_number("check_accuracy", "batch_size", batch_size, integer=True, low=1)
+        if num_samples is not None:
+            require_number("check_accuracy", "num_samples", num_samples, integer=True, low=1)
+        X, y = _numbers("X", X), _numbers("y", y)
+        if X.ndim == 0 or len(X) == 0 or y.ndim == 0 or len(X) != len(y):
+            raise ShapeError(f"check_accuracy: X and y must have equally many rows (>= 1), got {X.shape} and {y.shape}")
         X, y = self._subset(X, y, num_samples)
         return self.engine.evaluate(X, y, batch_size).score
 

@@ -256,6 +256,41 @@ def test_random_function_is_found():
     assert not report.ok
 
 
+def test_views_that_later_calls_overwrite_do_not_spoil_the_check():
+    held = np.concatenate((X.ravel(), X.ravel()))
+    w, dw = held[:12].reshape(4, 3), held[12:].reshape(4, 3)
+
+    def loss(v):
+        w[...] = v
+        dw[...] = 3 * w**2
+        return (w**3).sum(), dw
+
+    assert check_gradient(loss, w).ok
+    w[...] = X
+    loss(w.copy())
+    assert check_gradient(lambda v: loss(v)[0], w, dw).ok
+    w[...] = X
+    assert check_gradient(lambda v: loss(v)[0], w, lambda dout: dout * dw).ok
+    buffer = np.empty((4, 3))
+    assert check_gradient(
+        lambda v: np.multiply(v.real, v.real, out=buffer), X, lambda dout: 2 * X * dout, method="central"
+    ).ok
+
+
+def test_gradient_that_changes_x_in_place_is_found():
+    x = X.copy()
+
+    def gradient(dout):
+        nonlocal x
+        dx = 2 * x * dout
+        x *= 2
+        return dx
+
+    report = check_gradient(lambda v: v**2, x, gradient, name="W")
+    assert report.problems == ("gradient changes W in place",)
+    assert report.error < 1e-10
+
+
 # -- kinks ------------------------------------------------------------------------------------------------------------
 
 

@@ -49,7 +49,8 @@ class Watched:
     def __call__(self, x: Array) -> Array:
         """The value of `f`: the first member where it returns a pair (loss, gradient)."""
         result = self.raw(x)
-        return np.asarray(result[0] if isinstance(result, tuple) else result)
+        # A copy, because f may return a buffer that its next call overwrites.
+        return np.array(result[0] if isinstance(result, tuple) else result)
 
     def moved(self, x: Array, i: int, by: Any) -> Array:
         """The value of `f` with the i-th coordinate moved."""

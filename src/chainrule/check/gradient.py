@@ -120,8 +120,12 @@ def check_gradient(
     _require_options(method, num_checks, step, tolerance)
     rng = np.random.default_rng(seed)
     watched = Watched(f)
+    given, x = x, x.copy()  # f may write to the array that it was given as a view of (a network's parameters, say)
     base = x if x.dtype.itemsize >= 8 else x.astype(np.float64)
-    first, second = watched.raw(base), watched.raw(base)
+    if gradient is not None and not callable(gradient):
+        gradient = np.array(gradient)
+    first = _copied(watched.raw(base))
+    second = watched.raw(base)
     value = np.asarray(first[0] if isinstance(first, tuple) else first)
     problems = [] if _same(first, second) else [f"f is not a function of {name}: two calls gave different values"]
     plan = plan_for(watched, base, method, step, rng)
@@ -129,7 +133,7 @@ def check_gradient(
     if gradient is None:
         if not isinstance(first, tuple) or len(first) != 2:
             raise ConfigError("check_gradient: gradient must be given unless f returns a pair (loss, gradient)")
-        gradient = watched.raw(x)[1]
+        gradient = np.array(watched.raw(x)[1])
     if dout is None:
         if value.size != 1 and not callable(gradient):
             raise ConfigError(
@@ -140,7 +144,13 @@ def check_gradient(
     if dout.shape != value.shape:
         raise ShapeError(f"check_gradient: dout must have the shape of f, {value.shape}, got {dout.shape}")
     wide = np.dtype(np.float64) if plan.method == "complex" else plan.dtype
-    got = np.asarray(gradient(dout.astype(wide)) if callable(gradient) else gradient)
+    if callable(gradient):
+        watched(base.astype(wide))  # an f that keeps what its backward pass needs keeps it of x, not of a point nearby
+        before = given.copy()
+        gradient = np.array(gradient(dout.astype(wide)))
+        if not np.array_equal(given, before, equal_nan=True):
+            problems.append(f"gradient changes {name} in place")
+    got = np.asarray(gradient)
 
     if tolerance is None:
         eps = float(np.finfo(got.dtype).eps) if got.dtype.kind == "f" else 0.0
@@ -208,6 +218,10 @@ def _coordinates(size: int, num_checks: int | None, rng: np.random.Generator) ->
     if num_checks is None or num_checks >= size:
         return np.arange(size)
     return np.sort(rng.choice(size, num_checks, replace=False))
+
+
+def _copied(result: Any) -> Any:
+    return tuple(np.array(v) for v in result) if isinstance(result, tuple) else np.array(result)
 
 
 def _same(first: Any, second: Any) -> bool:

@@ -498,3 +498,43 @@ def test_relative_error():
     assert relative_error(np.array([1], dtype=np.uint8), np.array([2], dtype=np.uint8)) == 0.5
     with pytest.raises(ShapeError, match=r"\(3, 1\)"):
         relative_error(np.zeros(3), np.zeros((3, 1)))
+
+
+X3 = np.array([0.5, -1.0, 2.0])
+
+
+def test_a_gradient_that_is_not_finite_is_a_finding_wherever_it_is():
+    x = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
+    with np.errstate(invalid="ignore"):
+        report = check_gradient(np.abs, x, lambda dout: dout * x / abs(x))  # NaN at the kink
+    assert not report.ok
+    assert "not finite at index (0,)" in str(report)
+    got = np.where(np.arange(5) == 3, np.inf, 2 * x)
+    report = check_gradient(lambda x: (x**2).sum(), x + 1, got + 2, num_checks=1)
+    assert not report.ok
+
+
+def test_a_gradient_that_changes_dout_is_a_finding():
+    def backward(dout):
+        dout *= 2
+        return dout
+
+    report = check_gradient(lambda x: 2 * x, np.array([0.5, -1.0]), backward)
+    assert not report.ok
+    assert "changes dout in place" in str(report)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ((np.sin, X3, np.cos(X3) + 5j, np.ones(3)), DTypeError, "gradient must hold real numbers"),
+        ((np.sin, X3, np.array(["a", "b", "c"]), np.ones(3)), DTypeError, "gradient must hold real numbers"),
+        ((np.sin, X3, np.cos(X3), np.array(["a", "b", "c"])), DTypeError, "dout must hold real numbers"),
+        ((np.sin, X3, np.cos(X3), np.zeros(3)), DataError, "not all zero"),
+        ((np.sin, X3, np.cos(X3), np.full(3, np.nan)), DataError, "finite"),
+    ],
+)
+def test_what_cannot_be_checked_is_refused(arguments, error, words):
+    f, x, gradient, dout = arguments
+    with pytest.raises(error, match=words):
+        check_gradient(f, x, gradient, dout=dout)

@@ -141,16 +141,21 @@ def check_gradient(
             )
         dout = rng.normal(size=value.shape) if callable(gradient) else np.ones(value.shape)
     dout = np.asarray(dout)
-    if dout.shape != value.shape:
-        raise ShapeError(f"check_gradient: dout must have the shape of f, {value.shape}, got {dout.shape}")
+    _require_cotangent(dout, value)
     wide = np.dtype(np.float64) if plan.method == "complex" else plan.dtype
     if callable(gradient):
         watched(base.astype(wide))  # an f that keeps what its backward pass needs keeps it of x, not of a point nearby
-        before = given.copy()
-        gradient = np.array(gradient(dout.astype(wide)))
+        before, cotangent = given.copy(), dout.astype(wide)
+        gradient = np.array(gradient(cotangent))
         if not np.array_equal(given, before, equal_nan=True):
             problems.append(f"gradient changes {name} in place")
+        if not np.array_equal(cotangent, dout.astype(wide)):
+            problems.append("gradient changes dout in place")
     got = np.asarray(gradient)
+    if got.dtype.kind not in "fiub":
+        raise DTypeError(f"check_gradient: gradient must hold real numbers, got {describe(got)}")
+    if got.size and not np.isfinite(got).all():  # wherever it is, at a kink or outside the coordinates that are drawn
+        problems.append(f"the gradient is not finite at index {_first_bad(got)}")
 
     if tolerance is None:
         eps = float(np.finfo(got.dtype).eps) if got.dtype.kind == "f" else 0.0
@@ -166,6 +171,21 @@ def check_gradient(
     if watched.changes_input:
         problems.insert(0, f"f changes {name} in place")
     return GradientReport(**{**vars(report), "problems": tuple(problems)})
+
+
+def _require_cotangent(dout: Array, value: Array) -> None:
+    if value.dtype.kind not in "fiub" or value.size == 0:
+        raise DTypeError(f"check_gradient: f must return at least one real number, got {describe(value)}")
+    if dout.dtype.kind not in "fiub":
+        raise DTypeError(f"check_gradient: dout must hold real numbers, got {describe(dout)}")
+    if dout.shape != value.shape:
+        raise ShapeError(f"check_gradient: dout must have the shape of f, {value.shape}, got {dout.shape}")
+    if not np.isfinite(dout).all() or not dout.any():
+        raise DataError("check_gradient: dout must be finite and not all zero, which would pass any gradient")
+
+
+def _first_bad(got: Array) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.argwhere(~np.isfinite(got))[0])
 
 
 def _compare(

@@ -33,16 +33,17 @@ class ReferenceEngine:
             value, dscores = net.loss_function(scores, targets)
             net.backward(dscores, cache)
             loss = net.regularize(float(value))
-            if not (math.isfinite(loss) and is_finite(net.gradients.flat)):
+            size = float(net.gradients.flat @ net.gradients.flat)  # ‖g‖²
+            if not (math.isfinite(loss) and (math.isfinite(size) or is_finite(net.gradients.flat))):
                 raise net.diagnose(batch, targets, self.step_number + 1)
-            self._update(factor)
+            self._update(factor, size)
             self.step_number += 1
             net.update_buffers(cache)
         return loss
 
-    def _update(self, factor: float) -> None:
+    def _update(self, factor: float, size: float) -> None:
         """Apply the rule. Where that may fail or overflow, put back what was there if it does, and raise."""
-        if not self._may_overflow(factor):
+        if not self._may_overflow(factor, size):
             self._apply(factor)
             return
         net = self.network
@@ -69,16 +70,15 @@ class ReferenceEngine:
             for name, w in net.params.items():
                 net.params[name] = self.rule.update(name, w, net.gradients[name], factor)
 
-    def _may_overflow(self, factor: float) -> bool:
+    def _may_overflow(self, factor: float, size: float) -> bool:
         """Whether this step could leave the range of numbers, or runs a function that may do anything.
 
-        Single precision ends at 3e38. With ‖g‖, ‖w‖ and the rate below 1e12 no rule of ours comes near it, and the
-        copies that undoing needs are saved: they take longer than the check.
+        Single precision ends at 3e38. With ‖g‖ (`size` is its square) and the rate below 1e12 no rule of ours comes
+        near it, and the copies that undoing needs are saved: they take longer than the check.
         """
-        if not isinstance(self.rule, UpdateRule) or not self.rule.learning_rate * factor < 1e12:
+        if not isinstance(self.rule, UpdateRule):
             return True
-        g, w = self.network.gradients.flat, self.network.params.flat
-        return not (float(g @ g) < 1e24 and float(w @ w) < 1e24)
+        return not (self.rule.learning_rate * factor < 1e12 and size < 1e24)
 
     def _overflow(self, number: int) -> DivergenceError:
         name = next(n for n, w in self.network.params.items() if not np.isfinite(w).all())

@@ -13,6 +13,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
+
 from chainrule.errors import ConfigError, DTypeError, ShapeError, describe, require_number
 
 Pair: TypeAlias = tuple[int, int]
@@ -149,7 +151,9 @@ def pair(value: Any) -> Pair:
 
 
 def as_option(value: Any) -> Any:
-    """A list (as recipes hold it) as a tuple, anything else as it is."""
+    """A list (as recipes hold it) as a tuple, a NumPy integer as Python's, anything else as it is."""
+    if isinstance(value, np.integer):
+        return int(value)
     return tuple(value) if isinstance(value, list) else value
 
 

@@ -180,7 +180,13 @@ class Network:
         if x.shape[1:] != self.input_shape or x.ndim == 0 or len(x) == 0:
             expected = ", ".join(["N", *map(str, self.input_shape)])
             hint = ""
-            if math.prod(x.shape[1:]) == math.prod(self.input_shape) and x.ndim > 0 and len(x) > 0:
+            if (
+                len(self.input_shape) == 3
+                and x.ndim == 4
+                and x.shape[1:] == (*self.input_shape[1:], self.input_shape[0])
+            ):
+                hint = "; channels come first: give X.transpose(0, 3, 1, 2)"
+            elif x.ndim and len(x) and math.prod(x.shape[1:]) == math.prod(self.input_shape):
                 hint = f"; reshape it to {(len(x), *self.input_shape)}"
             raise ShapeError(f"Network: X must have shape ({expected}) with N >= 1, got {x.shape}{hint}")
         return x.astype(self.dtype, copy=False)

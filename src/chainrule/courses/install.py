@@ -1,7 +1,8 @@
 """Writing a course's code base as a folder of small files that import from here, the edition being fixed in them.
 
-A notebook of the course, unmodified, then finds `from cs231n.layers import *` and all its other imports. The files are
-ordinary code: a student may replace a function in them, or add an update rule to optim.py.
+A notebook of the course, unmodified, then finds `from cs231n.layers import *` and all its other imports. An
+update rule added to optim.py is found by the solver; the models and sandwiches use this package's own layers, whatever
+is replaced in layers.py.
 """
 
 from __future__ import annotations

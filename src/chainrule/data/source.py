@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from chainrule.data.dataset import Dataset
 from chainrule.errors import DataError, DTypeError, describe
@@ -15,13 +15,21 @@ from chainrule.errors import DataError, DTypeError, describe
 VARIABLE = "CHAINRULE_DATA"
 
 
+class Skipped(NamedTuple):
+    """A file that holds no usable image: its path inside the folder or archive, and what is wrong with it."""
+
+    path: str
+    reason: str
+
+
 @dataclass(frozen=True, eq=False)
 class Source:
     """A data set by name.
 
     train: its rows, or those of its own training part. test: its own test part, where its makers gave one.
     scale: the highest value a raw input can have, so that X / scale lies in [0, 1]; None where inputs are not bounded.
-    notes: what a reader should know (units, the customary split).
+    notes: what a reader should know (units, the customary split). val: its own validation part, where there is one.
+    skipped: the files that were left out, each with the reason; a run's record names them.
     """
 
     name: str
@@ -29,6 +37,14 @@ class Source:
     test: Dataset | None = None
     scale: float | None = None
     notes: str = ""
+    val: Dataset | None = None
+    skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def parts(self) -> dict[str, Dataset]:
+        """The parts that there are: train, val, test."""
+        parts = {"train": self.train, "val": self.val, "test": self.test}
+        return {part: data for part, data in parts.items() if data is not None}
 
 
 def as_path(owner: str, path: Any) -> Path:
@@ -73,10 +89,15 @@ def _candidates(name: str) -> list[Path]:
     given = os.environ.get(VARIABLE)
     if given:
         folders.append(Path(os.path.expanduser(given)) / name)
+    return [*folders, cache_folder() / name]
+
+
+def cache_folder() -> Path:
+    """Where downloads and decoded images are kept: $XDG_CACHE_HOME/chainrule, or ~/.cache/chainrule without it."""
     cache = os.environ.get("XDG_CACHE_HOME", "")
     # The XDG specification: a relative path counts as not set.
     root = cache if os.path.isabs(cache) else os.path.expanduser("~/.cache")
-    return [*folders, Path(root) / "chainrule" / name]
+    return Path(root) / "chainrule"
 
 
 def _either(names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Write the generated documentation: a page a kind (layers, losses, update rules, schedules, initialisers).
+"""Write the generated documentation: a page a kind (layers, losses, update rules, schedules, initialisers, transforms).
 
 Run by `make docs`; with --check, only compare and exit with 1 where a page is out of date.
 """
@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from chainrule.data.augment import TRANSFORMS
 from chainrule.initializers import INITIALIZERS
 from chainrule.layers import LAYERS
 from chainrule.losses import LOSSES
@@ -84,6 +85,7 @@ def pages() -> dict[Path, str]:
         DOCS / "losses.md": plain_page("Losses", "loss", LOSSES, named=False),
         DOCS / "update-rules.md": plain_page("Update rules", "update rule", RULES, named=True),
         DOCS / "schedules.md": plain_page("Learning-rate schedules", "schedule", SCHEDULES, named=True),
+        DOCS / "transforms.md": plain_page("Transforms", "transform", TRANSFORMS, named=False),
         DOCS / "initialisers.md": plain_page("Initialisers", "initialiser", INITIALIZERS, named=False),
     }
 

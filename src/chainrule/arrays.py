@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import operator
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -271,6 +271,20 @@ def random_words(key: Key, count: int, like: Array) -> Array:
         zero = xp.zeros_like(block)
         words = xp.stack(philox4x32((block, zero, zero, zero), key), axis=1)
     return xp.reshape(words, (-1,))[:count]
+
+
+def words_at(key: int, counters: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """The four words of the Philox block at each of the `counters` (four arrays of words, of one shape), NumPy only.
+
+    Where `random_words` runs along one stream, this looks up blocks anywhere: one for each row of a data set, say.
+
+    >>> zero = np.zeros(1, np.uint32)
+    >>> [f"{word[0]:08x}" for word in words_at(0, (zero, zero, zero, zero))]
+    ['6627e8d5', 'e169c58d', 'bc57ac4c', '9b00dbd8']
+    """
+    words = [counter.astype(np.uint64) for counter in counters]
+    _philox_in_place(words, key)
+    return tuple(word.astype(np.uint32) for word in words)
 
 
 def keep_mask(key: Key, shape: Shape, rate: float, like: Array) -> Array:

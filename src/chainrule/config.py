@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from chainrule.data.augment import TRANSFORMS, Transform
 from chainrule.errors import ChainruleError, ConfigError, unknown
 from chainrule.initializers import INITIALIZERS, Initializer
 from chainrule.layers import LAYERS, Layer
@@ -32,11 +33,12 @@ _KINDS: dict[str, tuple[type, dict[str, type]]] = {
     "init": (Initializer, {c.__name__: c for c in INITIALIZERS}),
     "rule": (UpdateRule, {c.key: c for c in RULES}),
     "schedule": (Schedule, {c.key: c for c in SCHEDULES}),
+    "transform": (Transform, {c.__name__: c for c in TRANSFORMS}),
 }
 
 
 def to_config(value: Any) -> Any:
-    """`value` (a layer, loss, initialiser, rule, schedule, or a list of them) as tables, lists and plain values.
+    """`value` (a layer, a loss, ..., or a list of them) as tables, lists and plain values.
 
     >>> from chainrule.layers import Affine
     >>> to_config(Affine(10, bias=False))

@@ -14,6 +14,7 @@ import numpy as np
 
 from chainrule.arrays import Array, Shape, Stream, derive_key, generator
 from chainrule.config import from_config, layers_from_config, to_config
+from chainrule.data.normalized import NormalizedRows
 from chainrule.errors import (
     ChainruleError,
     ConfigError,
@@ -145,9 +146,9 @@ class Network:
 
     def scores(self, X: Array, batch_size: int = 1000) -> Array:
         """The last layer's output in test mode, computed `batch_size` rows at a time."""
-        x = self.as_input(X)
+        x = X if isinstance(X, NormalizedRows) else self.as_input(X)  # those are normalised a batch at a time
         require_number("Network", "batch_size", batch_size, integer=True, low=1)
-        parts = [self._scores(x[i : i + batch_size]) for i in range(0, len(x), batch_size)]
+        parts = [self._scores(self.as_input(x[i : i + batch_size])) for i in range(0, len(x), batch_size)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def predict(self, X: Array, batch_size: int = 1000) -> Array:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from chainrule.data.augment import TRANSFORMS as TRANSFORMS
+from chainrule.data.augment import Transform as Transform
 from chainrule.data.batches import Batches as Batches
 from chainrule.data.batches import LegacyBatches as LegacyBatches
 from chainrule.data.batches import ReplacementBatches as ReplacementBatches
@@ -16,6 +18,8 @@ from chainrule.data.dataset import Splits as Splits
 from chainrule.data.digits import load_digits as load_digits
 from chainrule.data.idx import load_mnist as load_mnist
 from chainrule.data.idx import read_idx as read_idx
+from chainrule.data.loader import Loader as Loader
+from chainrule.data.normalized import NormalizedRows as NormalizedRows
 from chainrule.data.npz import read_npz as read_npz
 from chainrule.data.source import Source as Source
 from chainrule.data.source import find_folder as find_folder

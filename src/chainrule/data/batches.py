@@ -153,6 +153,23 @@ def make_batches(sampling: str | Batches, n: int, batch_size: int, seed: int) ->
         return ReplacementBatches(n, batch_size, seed)
     if isinstance(sampling, str):
         raise unknown("sampling", sampling, ["shuffled", "replacement"])
-    if not callable(getattr(sampling, "indices", None)) or not hasattr(sampling, "steps_per_epoch"):
-        raise DTypeError(f"sampling must be a name or a stream of batches, got {describe(sampling)}")
-    return sampling
+    return require_batches("sampling", sampling, "a name or a stream of batches")
+
+
+def require_batches(what: str, batches: Any, expected: str = "a stream of batches") -> Batches:
+    """`batches`, unless it is no stream; a typed error that says `what` had to be `expected`."""
+    if not callable(getattr(batches, "indices", None)) or not hasattr(batches, "steps_per_epoch"):
+        raise DTypeError(f"{what} must be {expected}, got {describe(batches)}")
+    stream: Batches = batches
+    return stream
+
+
+def checked_rows(what: str, batches: Batches, step: int, n: int) -> np.ndarray:
+    """The rows of `step`, int64, checked against N = `n`: a stream may be the user's own."""
+    rows = np.asarray(batches.indices(step))
+    if rows.ndim != 1 or rows.size == 0 or rows.dtype.kind not in "iu":
+        raise DTypeError(f"{what} must give a vector of row numbers, got {describe(rows)}")
+    if rows.min() < 0 or rows.max() >= n:
+        worst = int(rows.max() if rows.min() >= 0 else rows.min())
+        raise ConfigError(f"{what} must give rows 0 to {n - 1}, got row {worst}")
+    return rows.astype(np.int64, copy=False)

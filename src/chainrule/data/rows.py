@@ -10,9 +10,9 @@ import numpy as np
 _BLOCK = 2**20  # elements: 8 MB of float64 at a time
 
 
-def row_blocks(X: np.ndarray) -> Iterator[slice]:
-    """Slices over the first axis of `X` (N, ...), in order, each of about a million elements."""
-    rows = max(_BLOCK // max(math.prod(X.shape[1:]), 1), 1)
+def row_blocks(X: np.ndarray, elements: int = _BLOCK) -> Iterator[slice]:
+    """Slices over the first axis of `X` (N, ...), in order, each of about a million elements, or of `elements`."""
+    rows = max(elements // max(math.prod(X.shape[1:]), 1), 1)
     for start in range(0, X.shape[0], rows):
         yield slice(start, min(start + rows, X.shape[0]))
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.arrays import Shape
 from chainrule.data.rows import first_nonfinite_row, row_blocks
 from chainrule.errors import ConfigError, DataError, DTypeError, ShapeError, describe, require_number, unknown
 
 #: The choices of `Normalizer.fit`.
-NORMALIZATIONS = ("none", "unit", "standard", "center")
+NORMALIZATIONS = ("none", "unit", "standard", "center", "channel")
 
 
 def to_float(X: np.ndarray, scale: float = 1.0, dtype: Any = np.float32) -> np.ndarray:
@@ -41,7 +42,7 @@ def flatten(X: np.ndarray) -> np.ndarray:
 class Normalizer:
     """(X − mean) / scale, with numbers that were fitted on training rows and belong to the model from then on.
 
-    mean, scale: float64 in the shape of one row, or single numbers.
+    mean, scale: float64 in the shape of one row, or single numbers, or one number a channel, (C, 1, ..., 1).
 
     >>> normalizer = Normalizer.fit("standard", np.array([[0.0, 5.0], [2.0, 5.0]]))
     >>> normalizer.apply(np.array([[4.0, 6.0]])).tolist()  # a constant feature keeps its scale
@@ -73,7 +74,8 @@ class Normalizer:
         """The normaliser of one `kind` from training rows (N, ...).
 
         none: X. unit: X / max_value (without it, the largest absolute value of X_train). center: X minus the mean row.
-        standard: also divided by the standard deviation of each feature, which is 1 for a constant one.
+        standard: also divided by the standard deviation of each feature, which is 1 for a constant one. channel: the
+        same with one mean and deviation a channel, over all rows and pixels of it.
         """
         _require_rows("Normalizer", X_train)
         if kind not in NORMALIZATIONS:
@@ -89,14 +91,13 @@ class Normalizer:
             largest = max(abs(float(X_train.min())), abs(float(X_train.max()))) if max_value is None else max_value
             return cls(np.zeros(()), np.asarray(largest if largest > 0 else 1.0))
         with np.errstate(over="ignore", invalid="ignore"):  # refused below as not finite
-            mean, deviation = _moments(X_train)
-        return cls(mean, deviation if kind == "standard" else np.ones_like(mean))
+            mean, deviation = _moments(X_train, (0, *range(2, X_train.ndim)) if kind == "channel" else (0,))
+        return cls(mean, np.ones_like(mean) if kind == "center" else deviation)
 
     def apply(self, X: np.ndarray, dtype: Any = np.float32) -> np.ndarray:
         """(X − mean) / scale in a floating `dtype`, computed in float64; X is not changed."""
         _require_rows("Normalizer", X)
-        if self.mean.shape not in ((), X.shape[1:]):
-            raise ShapeError(f"Normalizer: rows of X must have shape {self.mean.shape}, got X of shape {X.shape}")
+        self.require_shape(X.shape)
         out = np.empty(X.shape, _floating("Normalizer", dtype))  # (N, ...)
         work = np.result_type(out.dtype, np.float64)
         with np.errstate(over="ignore", invalid="ignore"):  # reported below, with the row
@@ -106,6 +107,11 @@ class Normalizer:
         if row is not None:
             raise DataError(f"Normalizer: X must be finite in {out.dtype} after normalising, row {row} is not")
         return out
+
+    def require_shape(self, shape: Shape) -> None:
+        """Raise unless rows of an array of `shape` are what this normaliser was fitted on."""
+        if self.mean.shape not in ((), shape[1:], (*shape[1:2], *(1,) * (len(shape) - 2))):
+            raise ShapeError(f"Normalizer: rows of X must have shape {self.mean.shape}, got X of shape {shape}")
 
     def to_dict(self) -> dict[str, np.ndarray]:
         """The numbers as plain arrays, for a checkpoint."""
@@ -120,13 +126,14 @@ class Normalizer:
         return cls(arrays["mean"], arrays["scale"])
 
 
-def _moments(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each feature over the rows, in two passes; deviation 1 for a constant feature."""
-    n = X.shape[0]
-    mean = sum((X[rows].sum(axis=0, dtype=np.float64) for rows in row_blocks(X)), np.zeros(X.shape[1:])) / n
-    low, high = X.min(axis=0), X.max(axis=0)
+def _moments(X: np.ndarray, axes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation over `axes`, the rows among them, in two passes; deviation 1 where constant."""
+    n, inner = math.prod(X.shape[a] for a in axes), tuple(a - 1 for a in axes[1:])
+    zeros = np.zeros([1 if a in inner else size for a, size in enumerate(X.shape[1:])])
+    mean = sum((X[r].sum(axis=axes, dtype=np.float64).reshape(zeros.shape) for r in row_blocks(X)), zeros) / n
+    low, high = (f(axis=axes).reshape(zeros.shape) for f in (X.min, X.max))
     mean = np.where(low == high, low, mean)  # exactly: rounding of the sum would leave a tiny spread
-    squares = sum((np.square(X[rows] - mean).sum(axis=0) for rows in row_blocks(X)), np.zeros(X.shape[1:]))
+    squares = sum((np.square(X[r] - mean).sum(axis=axes).reshape(zeros.shape) for r in row_blocks(X)), zeros)
     deviation = np.sqrt(squares / n)
     return mean, np.where((low < high) & (deviation > 0), deviation, 1.0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from chainrule.arrays import Shape
 from chainrule.data import (
     Dataset,
     LegacyBatches,
+    NormalizedRows,
     Normalizer,
     Source,
     Splits,
@@ -20,6 +22,7 @@ from chainrule.data import (
     random_split,
     stratified_split,
 )
+from chainrule.data.augment.augmentation import prepared
 from chainrule.errors import ChainruleError, ConfigError
 from chainrule.losses.loss import check as check_scores
 from chainrule.network import Network
@@ -35,7 +38,7 @@ class Experiment:
     source: Source
     splits: Splits
     normalizer: Normalizer
-    data: dict[str, np.ndarray]  # X_train, y_train, X_val, ..., as the solver takes them
+    data: dict[str, Any]  # X_train, y_train, X_val, ..., as the solver takes them: arrays or `NormalizedRows`
     network: Network
     solver_options: dict[str, Any]
 
@@ -60,7 +63,7 @@ def build(recipe: Recipe) -> Experiment:
     source, splits = load_splits(recipe)
     scale = source.scale if recipe.data.normalize == "unit" else None
     normalizer = Normalizer.fit(recipe.data.normalize, splits.train.X, scale)
-    data = normalized(splits, normalizer, recipe.dtype)
+    data = normalized(splits, normalizer, recipe.dtype, lazily=bool(recipe.augment))
     train, seed = recipe.train, recipe.seed
     rng = np.random.RandomState(seed) if recipe.generator == "legacy" else None
     network = make_network(recipe, splits.train.input_shape, rng)
@@ -74,12 +77,13 @@ def build(recipe: Recipe) -> Experiment:
         "num_train_samples": None if train.num_train_samples == "all" else train.num_train_samples,
         "seed": seed,
         # One legacy generator serves weights and batches, in this order: that is what the numbers depend on.
+        "augment": recipe.augment,
         "sampling": train.sampling if rng is None else LegacyBatches(len(splits.train), train.batch_size, rng),
     }
     return Experiment(recipe, source, splits, normalizer, data, network, options)
 
 
-def _check_fit(recipe: Recipe, network: Network, data: dict[str, np.ndarray]) -> None:
+def _check_fit(recipe: Recipe, network: Network, data: dict[str, Any]) -> None:
     """Raise unless the loss takes the scores with the targets of every part, and two rows can be trained on."""
     try:
         for part in ("train", "val", "test"):
@@ -101,7 +105,7 @@ def make_network(recipe: Recipe, input_shape: Shape, rng: np.random.RandomState 
 def load_splits(recipe: Recipe) -> tuple[Source, Splits]:
     """The data set of the recipe and its parts, inputs as they come from the files."""
     part = recipe.data
-    source = load(part.name)
+    source = _prepared(load(part.name), recipe)
     if part.input_shape is not None and tuple(part.input_shape) != source.train.input_shape:
         raise ConfigError(
             f"data.input_shape must be {list(source.train.input_shape)} for {part.name}, got {part.input_shape}"
@@ -122,16 +126,41 @@ def load_splits(recipe: Recipe) -> tuple[Source, Splits]:
     return source, splits if source.test is None else Splits(splits.train, splits.val, source.test)
 
 
-def normalized(splits: Splits, normalizer: Normalizer, dtype: str) -> dict[str, np.ndarray]:
-    """The arrays of all parts, inputs normalised and of the network's dtype."""
-    arrays = splits.as_dict()
-    return {k: normalizer.apply(v, np.dtype(dtype)) if k.startswith("X_") else v for k, v in arrays.items()}
+def _prepared(source: Source, recipe: Recipe) -> Source:
+    """The data set after the transforms of every part."""
+    if not recipe.prepare:
+        return source
+    try:
+        train, test = (
+            data if data is None else dataclasses.replace(data, X=prepared(data.X, recipe.prepare))
+            for data in (source.train, source.test)
+        )
+    except ChainruleError as error:
+        raise type(error)(f"data.prepare of recipe {recipe.name}: {error}") from None
+    assert train is not None  # a source always has it
+    return dataclasses.replace(source, train=train, test=test)
+
+
+def normalized(splits: Splits, normalizer: Normalizer, dtype: str, lazily: bool = False) -> dict[str, Any]:
+    """The arrays of all parts, inputs normalised and of the network's dtype.
+
+    Bytes are left as they are and normalised when they are taken; those for training only if `lazily`, as a set of
+    floats that lies ready serves its batches faster.
+    """
+    arrays: dict[str, Any] = splits.as_dict()
+    for name in [n for n in arrays if n.startswith("X_")]:
+        rows = NormalizedRows(arrays[name], normalizer, np.dtype(dtype))
+        stays = lazily if name == "X_train" else rows.X.dtype == np.uint8
+        arrays[name] = rows if stays else normalizer.apply(rows.X, rows.dtype)
+    return arrays
 
 
 def declared_shape(recipe: Recipe) -> Shape:
-    """The shape of one input row: as the recipe states it, otherwise as the data set has it."""
+    """The shape of one input row: as the recipe states it, otherwise as the data set has it and `prepare` leaves it."""
     stated = recipe.data.input_shape
-    return tuple(stated) if stated is not None else load(recipe.data.name).train.input_shape
+    if stated is not None:
+        return tuple(stated)
+    return prepared(load(recipe.data.name).train.X[:1], recipe.prepare).shape[1:]
 
 
 def test_part(splits: Splits) -> tuple[str, Dataset]:

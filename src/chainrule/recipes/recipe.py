@@ -12,6 +12,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from chainrule.config import from_config, layers_from_config
+from chainrule.data.augment import Transform
+from chainrule.data.augment.augmentation import Augmentation, require_deterministic
 from chainrule.errors import ChainruleError, ConfigError, DTypeError, describe
 from chainrule.layers import Layer
 from chainrule.losses import Loss
@@ -42,7 +44,9 @@ class DataPart(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     train, val, test: rows (int) or fractions (float); without `train` it takes what the others leave. `test` is left
     out where the data set brings its own test part. seed: of the split alone, so that runs with different seeds are
-    compared on the same test rows. input_shape: the shape of one row, where the recipe wants it checked.
+    compared on the same test rows. prepare: transforms of every part, such as Resize. augment: transforms of the
+    training rows, drawn anew in every epoch. input_shape: the shape of one row, as the data set has it or as `prepare`
+    leaves it, where the recipe wants it checked.
     """
 
     name: str
@@ -51,7 +55,9 @@ class DataPart(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     val: Part
     test: Part = 0
     seed: Seed = 0
-    normalize: Literal["none", "unit", "standard", "center"] = "unit"
+    normalize: Literal["none", "unit", "standard", "center", "channel"] = "unit"
+    prepare: list[Declaration] = []
+    augment: list[Declaration] = []
     input_shape: list[Count] | None = None
 
 
@@ -114,6 +120,16 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return layers_from_config(self.model.layers, "model.layers")
 
     @property
+    def prepare(self) -> tuple[Transform, ...]:
+        """The transforms of every part that [data] declares."""
+        return require_deterministic(_transforms(self.data.prepare, "data.prepare"))
+
+    @property
+    def augment(self) -> tuple[Transform, ...]:
+        """The transforms of the training rows that [data] declares."""
+        return Augmentation(_transforms(self.data.augment, "data.augment")).transforms
+
+    @property
     def loss(self) -> Loss:
         """The loss that [model] declares."""
         loss: Loss = from_config("loss", self.model.loss, "model.loss")
@@ -144,7 +160,7 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def check(self, where: str) -> Recipe:
         """This recipe, if everything it declares can be made; otherwise a `ConfigError` that starts with `where`."""
         try:
-            _ = self.layers, self.loss, self.rule, self.schedule
+            _ = self.layers, self.loss, self.rule, self.schedule, self.prepare, self.augment
             if self.schedule is not None and self.train.lr_decay != 1.0:
                 raise ConfigError("train.lr_decay and train.schedule exclude each other; give one of them")
             if self.generator == "legacy" and self.train.sampling != "replacement":
@@ -156,6 +172,10 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         except ChainruleError as error:
             raise ConfigError(f"{where}: {error}") from None
         return self
+
+
+def _transforms(tables: list[Declaration], where: str) -> tuple[Transform, ...]:
+    return tuple(from_config("transform", table, f"{where}[{i}]") for i, table in enumerate(tables))
 
 
 def require_recipe(owner: str, recipe: Any) -> None:

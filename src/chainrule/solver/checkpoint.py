@@ -173,6 +173,7 @@ def _options(solver: Solver) -> dict[str, Any]:
         "seed": int(solver.seed),
         "sampling": type(solver.batches).__name__,
         "training rows": len(solver.X_train),
+        "augment": repr(solver.loader.augmentation.transforms if solver.loader is not None else ()),
     }
 
 

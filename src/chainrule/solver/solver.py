@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from chainrule.arrays import Array, Stream, generator
-from chainrule.data.batches import Batches, make_batches
+from chainrule.arrays import Array, Shape, Stream, generator
+from chainrule.data.augment import Transform
+from chainrule.data.augment.augmentation import check_transforms
+from chainrule.data.batches import Batches, checked_rows, make_batches
+from chainrule.data.loader import Loader
+from chainrule.data.normalized import NormalizedRows
 from chainrule.engines import Evaluation, make_engine
 from chainrule.errors import ConfigError, DivergenceError, DTypeError, ShapeError, describe, require_number, unknown
 from chainrule.optim import RULES, Schedule, UpdateRule, When
@@ -24,7 +29,8 @@ class Solver:
     """Trains any object with `params` and `loss(X, y)` by mini-batches; the best parameters are put back at the end.
 
     model: a `Network`, or an object with a dictionary `params` whose `loss(X, y)` returns (loss, gradients) and whose
-    `loss(X)` returns scores. data: a dictionary with X_train, y_train, X_val, y_val.
+    `loss(X)` returns scores. data: a dictionary with X_train, y_train, X_val, y_val; inputs that are `NormalizedRows`
+    stay as they are and are normalised batch by batch.
 
     update_rule: a name ("sgd", "adam", ...), an `UpdateRule`, or a function f(w, dw, config) -> (w, config).
     optim_config: the rule's hyperparameters, when it is given by name or as a function. lr_decay: factor on the
@@ -33,6 +39,8 @@ class Solver:
     print_every, verbose: print the loss every so many steps, and the accuracies. checkpoint_name: a checkpoint
     NAME_epoch_N is written after each epoch. engine: "auto" or an engine's name. callbacks: see `Callback`.
     sampling: "shuffled" (each example once an epoch) or "replacement" (the classic solver's), or a `Batches`.
+    augment: transforms of the training images, drawn anew in every epoch. workers: threads that prepare batches where
+    they are augmented or normalised on the way; their number changes no result.
 
     Attributes: epoch, best_val_acc, best_params, loss_history, train_acc_history, val_acc_history, history.
     """
@@ -57,6 +65,8 @@ class Solver:
         engine: str = "auto",
         seed: int = 0,
         sampling: str | Batches = "shuffled",
+        augment: Sequence[Transform] = (),
+        workers: int = 1,
     ) -> None:
         for argument, value in (("batch_size", batch_size), ("print_every", print_every)):
             require_number("Solver", argument, value, integer=True, low=1)
@@ -92,6 +102,7 @@ class Solver:
         self.callbacks = list(callbacks)
         self.engine = make_engine(model, self.update_rule, engine, optim_config)
         self.batches = make_batches(sampling, len(self.X_train), batch_size, seed)
+        self.loader = self._make_loader(augment, workers)
         self.history = History()
         self.epoch, self.stop = 0, False
         self.best_val_acc, self.best_params = -np.inf, self.engine.weights()
@@ -102,24 +113,25 @@ class Solver:
         """Run the steps that remain of `num_epochs`, measure after each epoch, and put the best weights back."""
         per_epoch, total = self.batches.steps_per_epoch, self.num_epochs * self.batches.steps_per_epoch
         self._begin(per_epoch, total)
-        while self._continues(total):
-            started, first = time.perf_counter(), self.engine.step_number
-            seen = 0
-            for step in range(first, (first // per_epoch + 1) * per_epoch):
-                rows = self._rows(step)
-                seen += len(rows)
-                factor = self._factor(When(step, per_epoch, total, self._epoch_scores()))
-                self.history.loss_history.append(self._step(rows, factor))
-                if self.verbose and step % self.print_every == 0:
-                    print(f"(Iteration {step + 1} / {total}) loss: {self.history.loss_history[-1]:f}")
-                self._tell("on_step_end")
-                if step == 0:
-                    self._measure()
-                if not self._continues(total):
-                    break
-            seconds = time.perf_counter() - started
-            self.epoch = self.engine.step_number // per_epoch
-            self._end_epoch(self.engine.step_number - first // per_epoch * per_epoch, seen, seconds, factor)
+        with self._feed(self.engine.step_number, total) as batches:
+            while self._continues(total):
+                started, first = time.perf_counter(), self.engine.step_number
+                seen = 0
+                for step in range(first, (first // per_epoch + 1) * per_epoch):
+                    x, y = next(batches)
+                    seen += len(x)
+                    factor = self._factor(When(step, per_epoch, total, self._epoch_scores()))
+                    self.history.loss_history.append(self._step(x, y, factor))
+                    if self.verbose and step % self.print_every == 0:
+                        print(f"(Iteration {step + 1} / {total}) loss: {self.history.loss_history[-1]:f}")
+                    self._tell("on_step_end")
+                    if step == 0:
+                        self._measure()
+                    if not self._continues(total):
+                        break
+                seconds = time.perf_counter() - started
+                self.epoch = self.engine.step_number // per_epoch
+                self._end_epoch(self.engine.step_number - first // per_epoch * per_epoch, seen, seconds, factor)
         self.engine.load_weights(self.best_params)
         self._tell("on_train_end")
         return self.history
@@ -134,15 +146,24 @@ class Solver:
     def _continues(self, total: int) -> bool:
         return self.engine.step_number < total and not self.stop
 
-    def _rows(self, step: int) -> Array:
-        """The rows of `step`, checked: a stream may be the user's own."""
-        rows = np.asarray(self.batches.indices(step))
-        if rows.ndim != 1 or rows.size == 0 or rows.dtype.kind not in "iu":
-            raise DTypeError(f"Solver: sampling must give a vector of row numbers, got {describe(rows)}")
-        if rows.min() < 0 or rows.max() >= len(self.X_train):
-            worst = int(rows.max() if rows.min() >= 0 else rows.min())
-            raise ConfigError(f"Solver: sampling must give rows 0 to {len(self.X_train) - 1}, got row {worst}")
-        return rows
+    def _feed(self, first: int, total: int) -> AbstractContextManager[Iterator[tuple[Array, Array]]]:
+        """The batches from step `first` on: out of the loader, or straight from arrays that need no work."""
+        return nullcontext(self._slices(first, total)) if self.loader is None else self.loader.stream(first, total)
+
+    def _slices(self, first: int, total: int) -> Iterator[tuple[Array, Array]]:
+        for step in range(first, total):
+            rows = checked_rows("Solver: sampling", self.batches, step, len(self.X_train))
+            yield self.X_train[rows], self.y_train[rows]
+
+    def _make_loader(self, augment: Sequence[Transform], workers: int) -> Loader | None:
+        """What prepares the batches, unless the training set is floats already and not augmented."""
+        require_number("Solver", "workers", workers, integer=True, low=0)
+        if not check_transforms("Solver: augment", augment) and not isinstance(self.X_train, NormalizedRows):
+            return None
+        scores: Shape = getattr(self.model, "output_shape", ())  # of one row
+        classes = scores[0] if len(scores) == 1 and scores[0] > 1 else None
+        options: dict[str, Any] = {"seed": self.seed, "classes": classes, "workers": workers}
+        return Loader(self.X_train, self.y_train, self.batches, augment, **options)
 
     def _factor(self, when: When) -> float:
         try:
@@ -153,10 +174,10 @@ class Solver:
             raise ConfigError(f"Solver: the schedule's factor must be finite, got {factor} in epoch {when.epoch + 1}")
         return factor
 
-    def _step(self, rows: Array, factor: float) -> float:
-        """One training step on the given rows of the training set."""
+    def _step(self, x: Array, y: Array, factor: float) -> float:
+        """One training step on a batch."""
         try:
-            return self.engine.step(self.X_train[rows], self.y_train[rows], factor)
+            return self.engine.step(x, y, factor)
         except DivergenceError as error:
             raise self._diverged(error) from None
 
@@ -279,6 +300,8 @@ def _pair(data: Any, part: str) -> tuple[Array, Array]:
 
 
 def _numbers(what: str, value: Any) -> Array:
+    if isinstance(value, NormalizedRows):
+        return value
     try:
         array = np.asarray(value)
     except (ValueError, TypeError):

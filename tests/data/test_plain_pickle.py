@@ -28,18 +28,18 @@ PLAIN = st.recursive(
     lambda inner: st.one_of(
         st.lists(inner, max_size=4),
         st.lists(inner, max_size=4).map(tuple),
-        st.dictionaries(st.one_of(st.text(max_size=4), st.integers()), inner, max_size=4),
+        st.dictionaries(st.one_of(st.text(max_size=4), st.integers(-(2**63), 2**64 - 1)), inner, max_size=4),
     ),
     max_leaves=12,
 )
 
 
-@given(PLAIN, st.sampled_from([2, 3, 4]))
+@given(PLAIN, st.sampled_from(range(6)))
 def test_plain_data_come_back(value, protocol):
     assert parse_plain_pickle(pickle.dumps(value, protocol), "memory") == value
 
 
-@pytest.mark.parametrize("protocol", [2, 3, 4])
+@pytest.mark.parametrize("protocol", range(6))
 @pytest.mark.parametrize("dtype", ["uint8", "<i4", ">i4", "<f8", ">f4", "bool", "int64"])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_arrays_come_back(protocol, dtype, order):

@@ -16,11 +16,17 @@ from chainrule.data.cifar10 import load_cifar10 as load_cifar10
 from chainrule.data.dataset import Dataset as Dataset
 from chainrule.data.dataset import Splits as Splits
 from chainrule.data.digits import load_digits as load_digits
+from chainrule.data.facts import FACTS as FACTS
+from chainrule.data.facts import Facts as Facts
+from chainrule.data.facts import facts as facts
 from chainrule.data.idx import load_mnist as load_mnist
 from chainrule.data.idx import read_idx as read_idx
+from chainrule.data.image_folder import load_image_folder as load_image_folder
 from chainrule.data.loader import Loader as Loader
 from chainrule.data.normalized import NormalizedRows as NormalizedRows
+from chainrule.data.notmnist import load_notmnist as load_notmnist
 from chainrule.data.npz import read_npz as read_npz
+from chainrule.data.source import Skipped as Skipped
 from chainrule.data.source import Source as Source
 from chainrule.data.source import find_folder as find_folder
 from chainrule.data.splits import ordered_split as ordered_split

@@ -8,6 +8,7 @@ from chainrule.data.binary20d import binary20d_source
 from chainrule.data.cifar10 import cifar10_source
 from chainrule.data.digits import digits_source
 from chainrule.data.idx import mnist_source
+from chainrule.data.notmnist import notmnist_source
 from chainrule.data.source import Source
 from chainrule.errors import unknown
 
@@ -17,6 +18,7 @@ CATALOG: Mapping[str, Callable[[], Source]] = {
     "cifar10": cifar10_source,
     "digits": digits_source,
     "mnist": mnist_source,
+    "notmnist": notmnist_source,
 }
 
 

@@ -95,6 +95,8 @@ def test_load_without_files_says_so(places, name):
 
 @pytest.mark.parametrize("name", sorted(CATALOG))
 def test_real_sources(data_folder: Path, name):
+    if name not in ("digits", *(f.name for f in data_folder.iterdir())):
+        pytest.skip(f"CHAINRULE_DATA holds no {name}")
     source = load(name)
     assert source.name == name
     assert source.train.has_labels

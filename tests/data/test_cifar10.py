@@ -82,14 +82,14 @@ def test_links_and_oversized_members_are_not_read(folder, tmp_path):
     def link(info):
         info.type, info.linkname, info.size = tarfile.SYMTYPE, "/etc/passwd", 0
 
-    with pytest.raises(DataError, match="lacks"):
+    with pytest.raises(DataError, match="a symbolic link"):
         load_cifar10(_archive(folder, tmp_path / "links.tar", "w", link))
     content = tmp_path / "big.tar"
     with tarfile.open(content, "w") as tar:
         info = tarfile.TarInfo("data_batch_1")
         info.size = 41 << 20
         tar.addfile(info, io.BytesIO(bytes(info.size)))
-    with pytest.raises(DataError, match="at most"):
+    with pytest.raises(DataError, match="more than 41943040"):
         load_cifar10(content)
 
 

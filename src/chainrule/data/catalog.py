@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 
 from chainrule.data.binary20d import binary20d_source
 from chainrule.data.cifar10 import cifar10_source
+from chainrule.data.cifar100 import cifar100_coarse_source, cifar100_source
 from chainrule.data.digits import digits_source
-from chainrule.data.idx import mnist_source
+from chainrule.data.mnist import EMNIST_CLASSES, emnist_source, fashion_mnist_source, mnist_source
 from chainrule.data.notmnist import notmnist_source
 from chainrule.data.source import Source
 from chainrule.errors import unknown
@@ -16,7 +17,11 @@ from chainrule.errors import unknown
 CATALOG: Mapping[str, Callable[[], Source]] = {
     "binary20d": binary20d_source,
     "cifar10": cifar10_source,
+    "cifar100": cifar100_source,
+    "cifar100-coarse": cifar100_coarse_source,
     "digits": digits_source,
+    **{f"emnist-{part}": emnist_source(part) for part in EMNIST_CLASSES},
+    "fashion-mnist": fashion_mnist_source,
     "mnist": mnist_source,
     "notmnist": notmnist_source,
 }

@@ -1,4 +1,4 @@
-"""The idx format of the MNIST files, plain or gzipped, and MNIST itself.
+"""The idx format of the MNIST files, plain or gzipped.
 
     bytes 0-1   zero
     byte  2     type: 08 uint8, 09 int8, 0B int16, 0C int32, 0D float32, 0E float64
@@ -12,17 +12,16 @@ Source: LeCun, Cortes & Burges, "The MNIST database of handwritten digits", sect
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import os
 import zlib
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 from chainrule.arrays import Shape
-from chainrule.data.dataset import Dataset
-from chainrule.data.source import Source, as_path, find_file, find_folder
+from chainrule.data.source import as_path
 from chainrule.errors import DataError, require_number
 
 _DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -30,11 +29,6 @@ _MOST_AXES = 32
 _MOST_BYTES = 2**31  # of elements; MNIST has 47 MB
 _DEFLATE_RATIO = 1032  # deflate makes at most 1,032 bytes of one (zlib technical details)
 _CHUNK = 2**20
-
-MNIST_FILES = {
-    part: (f"{part}-ubyte.gz", f"{part}-ubyte", f"{part.replace('-idx', '.idx')}-ubyte")
-    for part in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
-}
 
 
 def read_idx(path: str | os.PathLike[str], *, max_bytes: int = _MOST_BYTES) -> np.ndarray:
@@ -48,20 +42,35 @@ def read_idx(path: str | os.PathLike[str], *, max_bytes: int = _MOST_BYTES) -> n
     require_number("read_idx", "max_bytes", max_bytes, integer=True, low=1)
     try:
         with open(file, "rb") as raw:
-            size = os.fstat(raw.fileno()).st_size
-            packed = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
-            if packed:
-                with gzip.GzipFile(fileobj=raw) as stream:
-                    return _read(file, stream, size * _DEFLATE_RATIO, max_bytes, exact=False)  # type: ignore[arg-type]
-            return _read(file, raw, size, max_bytes, exact=True)
+            return _parse(str(file), raw, os.fstat(raw.fileno()).st_size, max_bytes)
     except FileNotFoundError:
         raise DataError(f"read_idx: path must be an idx file, got {str(file)!r}, which does not exist") from None
+    except OSError as error:
+        raise DataError(f"read_idx: {file} must be a readable idx file, got: {error}") from None
+
+
+def parse_idx(data: bytes, where: str, *, max_bytes: int = _MOST_BYTES) -> np.ndarray:
+    """The array in the bytes of an idx file, plain or gzip; `where` names their origin in a `DataError`.
+
+    >>> parse_idx(bytes([0, 0, 8, 1, 0, 0, 0, 2, 5, 6]), "memory").tolist()
+    [5, 6]
+    """
+    return _parse(where, io.BytesIO(data), len(data), max_bytes)
+
+
+def _parse(file: str, raw: BinaryIO, size: int, max_bytes: int) -> np.ndarray:
+    packed = raw.read(2) == b"\x1f\x8b"
+    raw.seek(0)
+    if not packed:
+        return _read(file, raw, size, max_bytes, exact=True)
+    try:
+        with gzip.GzipFile(fileobj=raw) as stream:
+            return _read(file, stream, size * _DEFLATE_RATIO, max_bytes, exact=False)  # type: ignore[arg-type]
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"read_idx: {file} must be a readable idx file, plain or gzip, got: {error}") from error
 
 
-def _read(file: Path, stream: BinaryIO, available: int, max_bytes: int, *, exact: bool) -> np.ndarray:
+def _read(file: str, stream: BinaryIO, available: int, max_bytes: int, *, exact: bool) -> np.ndarray:
     """Header, elements, end; `available` bounds the bytes that the file can hold (is their number, if `exact`)."""
     dtype, shape, header = _read_header(file, stream)
     count = math.prod(shape) * dtype.itemsize
@@ -83,7 +92,7 @@ def _read(file: Path, stream: BinaryIO, available: int, max_bytes: int, *, exact
     return data.view(dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
 
 
-def _read_header(file: Path, stream: BinaryIO) -> tuple[np.dtype, Shape, int]:
+def _read_header(file: str, stream: BinaryIO) -> tuple[np.dtype, Shape, int]:
     start = stream.read(4)
     if len(start) < 4 or start[:2] != b"\0\0":
         raise DataError(f"read_idx: {file} must start with two zero bytes, a type and a number of axes, got {start!r}")
@@ -100,36 +109,3 @@ def _read_header(file: Path, stream: BinaryIO) -> tuple[np.dtype, Shape, int]:
     if min(shape) == 0:
         raise DataError(f"read_idx: {file} must have axes of length >= 1, got {' x '.join(map(str, shape))}")
     return np.dtype(_DTYPES[start[2]]), shape, 4 + 4 * axes
-
-
-def load_mnist(folder: str | os.PathLike[str]) -> tuple[Dataset, Dataset]:
-    """The training and the test set in `folder`: X uint8 (N, 1, 28, 28) from 0 to 255, y int64, classes "0" to "9".
-
-    The four files may be gzipped or not. Raises `DataError` naming the file that is missing or wrong.
-    """
-    place = as_path("load_mnist", folder)
-    return _mnist_part(place, "train"), _mnist_part(place, "t10k")
-
-
-def _mnist_part(folder: Path, part: str) -> Dataset:
-    image_file = find_file("load_mnist", folder, MNIST_FILES[f"{part}-images-idx3"])
-    label_file = find_file("load_mnist", folder, MNIST_FILES[f"{part}-labels-idx1"])
-    images, labels = read_idx(image_file), read_idx(label_file)
-    if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != (28, 28):
-        raise DataError(f"load_mnist: {image_file} must hold uint8 (N, 28, 28), got {images.dtype} {images.shape}")
-    if labels.dtype != np.uint8 or labels.shape != images.shape[:1]:
-        raise DataError(
-            f"load_mnist: {label_file} must hold uint8 ({len(images)},), one label an image, "
-            f"got {labels.dtype} {labels.shape}"
-        )
-    if labels.max() > 9:
-        row = int(np.argmax(labels > 9))
-        raise DataError(f"load_mnist: {label_file} must hold labels from 0 to 9, got {labels[row]} in row {row}")
-    name = "mnist" if part == "train" else "mnist test"
-    return Dataset(images[:, None], labels, tuple("0123456789"), name)
-
-
-def mnist_source() -> Source:
-    """MNIST from the folder that `find_folder` finds."""
-    train, test = load_mnist(find_folder("mnist", list(MNIST_FILES.values())))
-    return Source("mnist", train, test, scale=255.0, notes="Grey levels 0 to 255, white digits on black.")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from chainrule.data.dataset import Dataset
+from chainrule.data.facts import FACTS
 from chainrule.errors import DataError, DTypeError, describe
 
 #: The environment variable that names the folder with one subfolder a data set.
@@ -62,26 +63,36 @@ def find_file(owner: str, folder: Path, names: Sequence[str]) -> Path:
     raise DataError(f"{owner}: folder must hold {_either(names)}, got {str(folder)!r}, which does not")
 
 
-def find_folder(name: str, files: Sequence[Sequence[str]]) -> Path:
+def find_folder(name: str, files: Sequence[Sequence[str]], *, folder: str | None = None) -> Path:
     """The folder of data set `name`: the first that holds its `files`, each given as its alternative file names.
 
     Looks in $CHAINRULE_DATA/<name>, then in the cache, $XDG_CACHE_HOME/chainrule/<name> (~/.cache without it).
+    folder: the subfolder's name where it is not the set's own, as for sets that share their files.
     Raises `DataError` saying what was looked for, where, and what to set.
     """
     reports = []
-    for folder in _candidates(name):
-        missing = [names for names in files if not any((folder / n).is_file() for n in names)]
+    below = name if folder is None else folder
+    for place in _candidates(below):
+        missing = [names for names in files if not any((place / n).is_file() for n in names)]
         if not missing:
-            return folder
-        state = f"lacks {', '.join(_either(names) for names in missing)}" if folder.is_dir() else "is not a folder"
-        reports.append(f"{folder} {state}")
+            return place
+        state = f"lacks {', '.join(_either(names) for names in missing)}" if place.is_dir() else "is not a folder"
+        reports.append(f"{place} {state}")
     wanted = ", ".join(names[0] for names in files)
     if not os.environ.get(VARIABLE):
         reports.insert(0, f"{VARIABLE} is not set")
     raise DataError(
         f"data set {name!r} was not found: looked for {wanted}; {'; '.join(reports)}. "
-        f"Set {VARIABLE} to the folder that holds a folder {name!r} with these files."
+        f"Set {VARIABLE} to the folder that holds a folder {below!r} with these files."
     )
+
+
+def _how_to_get(name: str) -> str:
+    known = FACTS.get(name)
+    if known is None:
+        return ""
+    size = f" ({known.download_size / 1e6:,.0f} MB)"
+    return f" `chainrule data fetch {name}` downloads them{size}." if known.files else f" {known.manual}"
 
 
 def _candidates(name: str) -> list[Path]:

@@ -9,7 +9,7 @@ Datasets pins; Fashion-MNIST and EMNIST as TensorFlow Datasets pins them; CIFAR-
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chainrule.errors import unknown
 
@@ -28,7 +28,8 @@ class RemoteFile:
 class Facts:
     """The documentation of one data set.
 
-    counts: rows of each class, by part ("train", "test"). licence: as its makers state it, otherwise that they state
+    counts: rows of each class, by part ("train", "test"). totals: rows of each part, where those of each class are not
+    documented. licence: as its makers state it, otherwise that they state
     none. files: what `fetch` downloads; empty where no copy has a known sum, and then `manual` says what to do.
     folder: the subfolder of the data folder or the cache. damaged: files that are known to be no images.
     """
@@ -42,11 +43,12 @@ class Facts:
     files: tuple[RemoteFile, ...] = ()
     manual: str = ""
     damaged: tuple[str, ...] = ()
+    totals: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def sizes(self) -> dict[str, int]:
         """Rows of each part."""
-        return {part: sum(counts) for part, counts in self.counts.items()}
+        return {part: sum(counts) for part, counts in self.counts.items()} | dict(self.totals)
 
     @property
     def download_size(self) -> int:
@@ -117,6 +119,39 @@ _CIFAR100 = _files(
     (("cifar-100-python.tar.gz", 169_001_437, "85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7"),),
 )
 
+_EMNIST = _files(
+    ("https://biometrics.nist.gov/cs_links/EMNIST/", "https://www.itl.nist.gov/iaui/vip/cs_links/EMNIST/"),
+    (("gzip.zip", 561_753_746, "fb9bb67e33772a9cc0b895e4ecf36d2cf35be8b709693c3564cea2a019fcda8e"),),
+)
+
+
+def _cifar100(title: str, counts: Mapping[str, tuple[int, ...]]) -> Facts:
+    return Facts(
+        title=title,
+        shape=(3, 32, 32),
+        counts=counts,
+        licence=f"{_STATED_NONE}; cite Krizhevsky 2009",
+        source="https://www.cs.toronto.edu/~kriz/cifar.html",
+        folder="cifar100",
+        files=_CIFAR100,
+    )
+
+
+def _emnist(what: str, counts: Mapping[str, tuple[int, ...]], totals: Mapping[str, int]) -> Facts:
+    return Facts(
+        title=f"EMNIST: {what}",
+        shape=(1, 28, 28),
+        counts=counts,
+        licence=f"{_STATED_NONE}; cite Cohen et al. 2017",
+        source="https://www.nist.gov/itl/products-and-services/emnist-dataset",
+        folder="emnist",
+        files=_EMNIST,
+        totals=totals,
+    )
+
+
+_ALL_EMNIST = {"train": 697_932, "test": 116_323}
+
 FACTS: Mapping[str, Facts] = {
     "binary20d": Facts(
         title="Two classes of 20 features, from a course's first assignment",
@@ -137,15 +172,8 @@ FACTS: Mapping[str, Facts] = {
         folder="cifar10",
         files=_CIFAR10,
     ),
-    "cifar100": Facts(
-        title="CIFAR-100: colour photographs of a hundred kinds of things",
-        shape=(3, 32, 32),
-        counts=_even(500, 100, 100),
-        licence=f"{_STATED_NONE}; cite Krizhevsky 2009",
-        source="https://www.cs.toronto.edu/~kriz/cifar.html",
-        folder="cifar100",
-        files=_CIFAR100,
-    ),
+    "cifar100": _cifar100("CIFAR-100: colour photographs of a hundred kinds of things", _even(500, 100, 100)),
+    "cifar100-coarse": _cifar100("CIFAR-100 with the labels of its 20 families", _even(2500, 500, 20)),
     "digits": Facts(
         title="Handwritten digits of 8 × 8 pixels, which come with scikit-learn",
         shape=(1, 8, 8),
@@ -155,6 +183,12 @@ FACTS: Mapping[str, Facts] = {
         folder="",
         manual="Nothing to download: the digits are part of scikit-learn.",
     ),
+    "emnist-balanced": _emnist("handwritten digits and letters, as many of each", _even(2400, 400, 47), {}),
+    "emnist-byclass": _emnist("all handwritten digits, capital and small letters", {}, _ALL_EMNIST),
+    "emnist-bymerge": _emnist("all of them, letters alike in both cases merged", {}, _ALL_EMNIST),
+    "emnist-digits": _emnist("handwritten digits", _even(24_000, 4_000, 10), {}),
+    "emnist-letters": _emnist("handwritten letters, both cases merged", _even(4_800, 800, 26), {}),
+    "emnist-mnist": _emnist("handwritten digits in the sizes of MNIST", _even(6_000, 1_000, 10), {}),
     "fashion-mnist": Facts(
         title="Fashion-MNIST: grey pictures of ten kinds of clothing",
         shape=(1, 28, 28),

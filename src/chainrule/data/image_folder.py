@@ -30,6 +30,7 @@ from chainrule.errors import ConfigError, DataError, DTypeError, describe, requi
 _RULES = 1  # changed whenever other pixels come out of the same bytes
 _ON_BAD = ("skip", "raise")
 _PART_ORDER = ("train", "val", "test")
+_ANOTHER_SIZE = "another size: "
 _NAMED = 3  # bad files in a message
 
 
@@ -79,10 +80,15 @@ def load_image_folder(
     if on_bad not in _ON_BAD:
         raise unknown("on_bad", on_bad, _ON_BAD)
     images = read_images(place, resize=resize, channels=channels, on_bad=on_bad, cache=cache)
-    title = name if name is not None else os.path.basename(os.path.abspath(place)).split(".")[0]
+    return image_source(images, place, name)
+
+
+def image_source(images: ImageSet, place: Path, name: str | None = None) -> Source:
+    """The images as a `Source`, called like their folder unless `name` is given."""
+    title = name if name is not None else shown(os.path.basename(os.path.abspath(place))).split(".")[0]
     train = images.dataset("train", title)
     if train is None:
-        raise DataError(f"{owner}: {place} has no usable image for training, only {', '.join(images.parts)}")
+        raise DataError(f"{place} has no usable image for training, only for {', '.join(images.parts)}")
     notes = "".join(f"; {count} of them: {rule}" for rule, count in images.handled.items())
     return Source(
         title,
@@ -92,6 +98,7 @@ def load_image_folder(
         notes=f"{len(images.X)} images, {len(images.skipped)} files skipped{notes}.",
         val=images.dataset("val", title),
         skipped=images.skipped,
+        row_names={part: images.paths[rows] for part, rows in images.parts.items()},
     )
 
 
@@ -113,7 +120,7 @@ def read_images(
     job = _Job(owner, files, resize, channels, on_bad, list_sizes)
     if not cache:
         return job.in_memory()
-    options = f"{_RULES} {resize} {channels} {list_sizes} "
+    options = f"{_RULES} {resize} {channels} "
     key = hashlib.sha256((options + files.digest()).encode()).hexdigest()
     folder = image_cache.entry_folder(key)
     entry = image_cache.read_entry(folder)
@@ -128,8 +135,11 @@ def read_images(
                 "another folder, or pass cache=False to hold them in memory."
             ) from None
     images = _image_set(*entry)
-    if on_bad == "raise" and images.skipped:
-        raise job.refusal(*images.skipped[0])
+    for skipped in images.skipped:
+        if skipped.reason.startswith(_ANOTHER_SIZE) and not list_sizes:
+            raise job.size_refusal(*skipped)
+        if on_bad == "raise":
+            raise job.refusal(*skipped)
     return images
 
 
@@ -196,6 +206,13 @@ class _Job:
             f"{self.owner}: {shown(os.path.join(self.files.root, path))}: {reason}; on_bad='skip' leaves such files out"
         )
 
+    def size_refusal(self, path: str, reason: str) -> DataError:
+        """The error for images of several sizes."""
+        return DataError(
+            f"{self.owner}: images must be of one size, got {shown(os.path.join(self.files.root, path))} with "
+            f"{reason.removeprefix(_ANOTHER_SIZE)}; pass resize=(height, width) to bring all to one"
+        )
+
     def _decode(self, out: BinaryIO) -> image_cache.Index:
         channels = self.channels
         while True:
@@ -221,8 +238,11 @@ class _Job:
                     if self.resize is None:
                         size, first = (image.size, path) if size is None else (size, first)
                         if image.size != size:
-                            self._refuse_size(path, image.size, first, size)
+                            ours, theirs = (f"{w} x {h} pixels" for w, h in (image.size, size))
+                            raise BadImageError(f"{_ANOTHER_SIZE}{ours}, the first image ({shown(first)}) {theirs}")
                 except BadImageError as bad:
+                    if str(bad).startswith(_ANOTHER_SIZE) and not self.list_sizes:
+                        raise self.size_refusal(path, str(bad)) from None
                     if self.on_bad == "raise":
                         raise self.refusal(path, str(bad)) from None
                     skipped.append(Skipped(shown(path), str(bad)))
@@ -259,15 +279,6 @@ class _Job:
             "skipped": sorted(skipped),
             "handled": dict(sorted(handled.items())),
         }
-
-    def _refuse_size(self, path: str, size: tuple[int, int], first: str, expected: tuple[int, int]) -> None:
-        what = f"{size[0]} x {size[1]} pixels, the first image ({shown(first)}) {expected[0]} x {expected[1]}"
-        if self.list_sizes:
-            raise BadImageError(f"another size: {what}")
-        raise DataError(
-            f"{self.owner}: images must be of one size: {shown(os.path.join(self.files.root, path))} has {what}; pass "
-            f"resize=({expected[1]}, {expected[0]}), or other sides, to bring all to one"
-        )
 
     def _nothing(self, skipped: Sequence[Skipped]) -> DataError:
         some = "; ".join(f"{path}: {reason}" for path, reason in skipped[:_NAMED])

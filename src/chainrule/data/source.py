@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,7 +30,8 @@ class Source:
     train: its rows, or those of its own training part. test: its own test part, where its makers gave one.
     scale: the highest value a raw input can have, so that X / scale lies in [0, 1]; None where inputs are not bounded.
     notes: what a reader should know (units, the customary split). val: its own validation part, where there is one.
-    skipped: the files that were left out, each with the reason; a run's record names them.
+    skipped: the files that were left out, each with the reason; a run's record names them. row_names: by part, the
+    file that each row came from, where rows are files.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Source:
     notes: str = ""
     val: Dataset | None = None
     skipped: tuple[Skipped, ...] = ()
+    row_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def parts(self) -> dict[str, Dataset]:
@@ -68,7 +70,7 @@ def find_folder(name: str, files: Sequence[Sequence[str]], *, folder: str | None
 
     Looks in $CHAINRULE_DATA/<name>, then in the cache, $XDG_CACHE_HOME/chainrule/<name> (~/.cache without it).
     folder: the subfolder's name where it is not the set's own, as for sets that share their files.
-    Raises `DataError` saying what was looked for, where, and what to set.
+    Raises `DataError` saying what was looked for, where, what to set, and how to get the files.
     """
     reports = []
     below = name if folder is None else folder
@@ -84,6 +86,7 @@ def find_folder(name: str, files: Sequence[Sequence[str]], *, folder: str | None
     raise DataError(
         f"data set {name!r} was not found: looked for {wanted}; {'; '.join(reports)}. "
         f"Set {VARIABLE} to the folder that holds a folder {below!r} with these files."
+        f"{_how_to_get(name)}"
     )
 
 

@@ -34,6 +34,12 @@ def test_flatten_keeps_the_order():
     assert flatten(np.zeros((1, 5))).shape == (1, 5)
 
 
+def by_channel(X):
+    rows = np.moveaxis(X, 1, -1).reshape(-1, X.shape[1])  # (N · pixels, C)
+    spread = np.where(rows.min(axis=0) < rows.max(axis=0), rows.std(axis=0), 1)
+    return np.moveaxis((np.moveaxis(X, 1, -1) - rows.mean(axis=0)) / spread, -1, 1)
+
+
 @given(X=images, kind=st.sampled_from(NORMALIZATIONS), dtype=st.sampled_from([np.float32, np.float64]))
 def test_normaliser_is_its_formula(X, kind, dtype):
     before = X.copy()
@@ -47,6 +53,7 @@ def test_normaliser_is_its_formula(X, kind, dtype):
         "unit": X64 / (X64.max() if X64.max() > 0 else 1),
         "center": X64 - mean,
         "standard": (X64 - mean) / np.where(X64.min(axis=0) < X64.max(axis=0), std, 1),
+        "channel": by_channel(X64),
     }[kind]
     np.testing.assert_allclose(got, expected, rtol=1e-5 if dtype == np.float32 else 1e-12, atol=1e-6)
     np.testing.assert_array_equal(X, before)

@@ -23,8 +23,8 @@ def on_page(size: int, offset: int = 0) -> np.ndarray:
     Arrays that a loop reads and writes side by side slow it down to a third where their places in a page are close, the
     written one just behind: a read must then wait for a write that it has nothing to do with.
     """
-    raw = np.empty(size + 2 * _PAGE, np.uint8)
-    skip = -raw.ctypes.data % _PAGE + offset
+    raw = np.empty(size + _PAGE + offset, np.uint8)
+    skip = _to_page(raw) + offset
     return raw[skip : skip + size]
 
 
@@ -41,25 +41,30 @@ class Memory:
 
     def __init__(self) -> None:
         self._size = 0  # bytes of a block: the most that was asked for so far
-        self._free: list[memoryview] = []  # its append and pop are atomic
+        self._free: list[bytearray] = []  # its append and pop are atomic
 
     def array(self, shape: Shape, dtype: Any) -> np.ndarray:
-        """An array with arbitrary contents in C order."""
+        """An array with arbitrary contents in C order, at the beginning of a page."""
         size = math.prod(shape) * np.dtype(dtype).itemsize
         self._size = max(self._size, size)
-        block = self._block(size)
-        array: np.ndarray = np.ndarray(shape, dtype, buffer=block)
+        block = self._block()
+        # A view of an array holds on to what lies under it: past other arrays, but not past a bytearray. So every view
+        # of the array made here keeps that array alive, and its end is the end of all of them.
+        array: np.ndarray = np.ndarray(shape, dtype, buffer=block, offset=_to_page(np.frombuffer(block, np.uint8)))
         weakref.finalize(array, self._free.append, block).atexit = False
         return array
 
-    def _block(self, size: int) -> memoryview:
+    def _block(self) -> bytearray:
         while True:
             try:
                 block = self._free.pop()
             except IndexError:
-                break
-            if block.nbytes >= size:  # smaller ones are from before, and are dropped
+                return bytearray(self._size + _PAGE)
+            if len(block) >= self._size + _PAGE:  # smaller ones are from before, and are dropped
                 return block
-        # A view of an array holds on to what lies under it: past other arrays, but not past a memoryview. So every view
-        # of the array made of this one keeps that array alive, and its end is the end of all of them.
-        return memoryview(on_page(self._size))
+
+
+def _to_page(raw: np.ndarray) -> int:
+    """How many bytes after its beginning a page begins in `raw`."""
+    place: int = -raw.__array_interface__["data"][0] % _PAGE
+    return place

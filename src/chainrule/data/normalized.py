@@ -46,12 +46,12 @@ class NormalizedRows:
         self.dtype = normalizer.apply(np.asarray(X[:1]), dtype).dtype  # refuses a dtype that is not floating
         # Bytes are normalised here and not by `apply`, which has to look for what is not finite in every batch.
         self._fits_bytes = X.dtype == np.uint8 and self.dtype.itemsize in _PAIRS
-        self._table = _table(normalizer, self.shape[1:], self.dtype) if self._fits_bytes else None
-        self._mean, self._scale = (_aside(a, k) for k, a in ((1024, normalizer.mean), (2048, normalizer.scale)))
-        self._memory = Memory()
         if self._fits_bytes:
             extremes = np.array([0, 255], np.uint8).reshape(2, *(1,) * (X.ndim - 1))
             normalizer.apply(np.broadcast_to(extremes, (2, *X.shape[1:])), self.dtype)
+        self._table = _table(normalizer, self.shape[1:], self.dtype) if self._fits_bytes else None
+        self._mean, self._scale = (_aside(a, k) for k, a in ((1024, normalizer.mean), (2048, normalizer.scale)))
+        self._memory = Memory()
 
     @property
     def shape(self) -> Shape:
@@ -77,9 +77,10 @@ class NormalizedRows:
         """Rows `x` of X, or what a transform made of them, normalised; into `out` where one is given."""
         if out is None:
             out = np.empty(x.shape, self.dtype)  # (N, ...)
+        if len(x) == 0:
+            return out
         if x.dtype != np.uint8 or not self._fits_bytes:
-            if len(x):
-                out[...] = self.normalizer.apply(x, self.dtype)
+            out[...] = self.normalizer.apply(x, self.dtype)
         elif self._table is not None:
             self._look_up(self._table, np.ascontiguousarray(x), out)
         else:
@@ -88,15 +89,15 @@ class NormalizedRows:
 
     def _compute(self, x: np.ndarray, out: np.ndarray) -> None:
         blocks = list(row_blocks(x, _BLOCK))
-        work = self._memory.array((max((b.stop - b.start for b in blocks), default=0), *x.shape[1:]), np.float64)
+        work = self._memory.array((max(b.stop - b.start for b in blocks), *x.shape[1:]), np.float64)
         for rows in blocks:
             numbers = work[: rows.stop - rows.start]
             np.subtract(x[rows], self._mean, out=numbers)
             out[rows] = np.divide(numbers, self._scale, out=numbers)
 
     def _look_up(self, table: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
-        pairs = x.view(np.uint16).reshape(len(x), len(table), -1)  # (N, C, pixels/2)
-        target: np.ndarray = out.view(table.dtype).reshape(pairs.shape)
+        pairs = x.reshape(len(x), len(table), -1).view(np.uint16)  # (N, C, pixels/2)
+        target: np.ndarray = out.reshape(len(x), len(table), -1).view(table.dtype)  # the same, of pairs of floats
         first = np.arange(0, table.size, table.shape[1])[:, None]  # of each channel's part of the table
         for rows in row_blocks(pairs, _BLOCK):
             np.take(table, pairs[rows] + first if len(table) > 1 else pairs[rows], out=target[rows], mode="clip")

@@ -37,7 +37,8 @@ def adjust_contrast(x: np.ndarray, factor: np.ndarray) -> np.ndarray:
     """x (N, 1 or 3, H, W) away from its mean grey by factor (N,) >= 0, clipped."""
     factor = _factors("adjust_contrast", x, factor)
     grey = _grey("adjust_contrast", x)
-    mean = grey.mean(axis=(1, 2, 3), keepdims=True, dtype=np.float64)  # of bytes: a sum of integers, so exact
+    # Of bytes a sum of integers, so exact; of floats at least always in the same order.
+    mean = np.ascontiguousarray(grey).mean(axis=(1, 2, 3), keepdims=True, dtype=np.float64)
     return _blend(x, mean.astype(_work(x)), factor)
 
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from chainrule.data import Dataset
 from chainrule.errors import ConfigError
-from chainrule.report.images import image_grid
 from chainrule.report.plots import new_figure
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
 ACROSS = 12  # images of a class
 MOST_ROWS = 20  # classes, up to which each has a row of its own
+GAP = (0.62, 0.70, 0.80)  # between images: a colour that neither black nor white ones run into
 MOST_TILES = 100  # classes shown beyond that, one image each
 
 
@@ -37,18 +37,18 @@ def samples_figure(data: Dataset, scale: float | None, title: str) -> Figure:
 def _rows(data: Dataset, scale: float | None, title: str, labels: list[int], names: list[str], counts: Any) -> Figure:
     across = min(ACROSS, int(max(counts)))
     _, height, width = data.input_shape
-    blank = np.zeros((across, *data.input_shape))
     images = []
     for label in labels:
-        chosen = _chosen(data, label, across)
-        images.append(np.concatenate([data.X[chosen], blank[len(chosen) :]]))
-    gap = max(1, round(max(height, width) / 28))
-    grid = image_grid(_scaled(np.concatenate(images), scale), padding=gap, columns=across, shared=True)
+        chosen = data.X[_chosen(data, label, across)].astype(np.float64)
+        missing = np.full((across - len(chosen), *data.input_shape), np.nan)
+        images.append(np.concatenate([chosen, missing]))
+    gap = max(1, round(max(height, width) / 20))
+    grid = _grid(_scaled(np.concatenate(images), scale), across, gap)
     tile = 0.55  # inches
     figure = new_figure((across * tile * max(width / height, 0.4) + 2.6, len(labels) * tile + 0.9))
     axes = figure.subplots()
     _draw(axes, grid)
-    centres = [i * (height + gap) + height / 2 - 0.5 for i in range(len(labels))]
+    centres = [gap + i * (height + gap) + height / 2 - 0.5 for i in range(len(labels))]
     axes.set_yticks(centres, [_short(names[label]) for label in labels])
     right = axes.secondary_yaxis("right")
     right.set_yticks(centres, [f"{counts[label]:,}" for label in labels])
@@ -68,8 +68,10 @@ def _tiles(data: Dataset, scale: float | None, title: str, labels: list[int], na
     images = _scaled(data.X[[_chosen(data, label, 1)[0] for label in shown]], scale)
     for axes, label, image in zip(places, shown, images, strict=False):
         _draw(axes, image[0] if len(image) == 1 else image.transpose(1, 2, 0))
+        axes.set_yticks([])
+        axes.spines[:].set(visible=True, color=GAP)
         axes.set_title(f"{_short(names[label])}\n{counts[label]:,}", fontsize=7, pad=2)
-    for axes in places:
+    for axes in places[len(shown) :]:
         axes.set_axis_off()
     rest = f" (the first {len(shown)} of {len(labels)} classes)" if len(shown) < len(labels) else ""
     figure.suptitle(title + rest, fontsize=11)
@@ -81,9 +83,21 @@ def _chosen(data: Dataset, label: int, count: int) -> np.ndarray:
     return rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)]
 
 
+def _grid(images: np.ndarray, across: int, gap: int) -> np.ndarray:
+    """Images (N, C, H, W) side by side, (H', W', 3); `GAP` around each, and in place of those of NaN."""
+    n, _, height, width = images.shape
+    grid = np.empty(((n // across) * (height + gap) + gap, across * (width + gap) + gap, 3))
+    grid[...] = GAP
+    for i, image in enumerate(images):
+        top, left = (i // across) * (height + gap) + gap, (i % across) * (width + gap) + gap
+        if not np.isnan(image).any():
+            grid[top : top + height, left : left + width] = image.transpose(1, 2, 0)
+    return grid
+
+
 def _scaled(images: np.ndarray, scale: float | None) -> np.ndarray:
     """The images in [0, 1]; shown as they are, not stretched."""
-    top = float(images.max()) if scale is None else scale
+    top = float(np.nanmax(images)) if scale is None else scale
     return np.clip(images / (top if top > 0 else 1.0), 0.0, 1.0)
 
 

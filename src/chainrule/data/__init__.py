@@ -34,12 +34,14 @@ from chainrule.data.leakage import Leak as Leak
 from chainrule.data.leakage import duplicates as duplicates
 from chainrule.data.leakage import leakage as leakage
 from chainrule.data.loader import Loader as Loader
+from chainrule.data.mat import read_mat as read_mat
 from chainrule.data.mnist import load_emnist as load_emnist
 from chainrule.data.mnist import load_fashion_mnist as load_fashion_mnist
 from chainrule.data.mnist import load_mnist as load_mnist
 from chainrule.data.normalized import NormalizedRows as NormalizedRows
 from chainrule.data.notmnist import load_notmnist as load_notmnist
 from chainrule.data.npz import read_npz as read_npz
+from chainrule.data.readers import read as read
 from chainrule.data.source import Skipped as Skipped
 from chainrule.data.source import Source as Source
 from chainrule.data.source import find_folder as find_folder

@@ -11,11 +11,13 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from chainrule.data.archives import iterate_members
+from chainrule.data.archives import is_archive, iterate_members
 from chainrule.data.source import as_path, find_file
 from chainrule.errors import DataError
 
 T = TypeVar("T")
+
+_LOOKED_AT = 64  # members of an archive, to tell what it holds
 
 #: Reads one file: its base name, its content, and how messages call it.
 Parse = Callable[[str, bytes, str], T]
@@ -60,3 +62,22 @@ def _content(owner: str, file: Path, most: int) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise DataError(f"{owner}: {file} must be readable, got: {error}") from None
+
+
+def first_known_file(path: Path, names: Collection[Any]) -> str | None:
+    """The first of `names` that a folder holds, or that is among the first members of an archive; None otherwise."""
+    if path.is_dir():
+        return next((name for name in names if (path / name).is_file()), None)
+    if not path.is_file() or not is_archive(path):
+        return None
+    met: list[str] = []
+
+    def is_enough(name: str) -> bool:
+        met.append(os.path.basename(name))
+        return met[-1] in names or len(met) >= _LOOKED_AT
+
+    try:
+        next(iterate_members(path, wanted=is_enough), None)
+    except DataError:  # said when it is read
+        return None
+    return met[-1] if met and met[-1] in names else None

@@ -15,25 +15,33 @@ from pathlib import Path
 import numpy as np
 
 from chainrule.data.source import as_path
-from chainrule.errors import DataError, require_number
+from chainrule.errors import DataError, DTypeError, describe, require_number
 
 _MOST_BYTES = 2**31
 _DEFLATE_RATIO = 1032  # deflate makes at most 1,032 bytes of one
 
 
 def read_npz(
-    path: str | os.PathLike[str], keys: Sequence[str], *, max_bytes: int = _MOST_BYTES
+    path: str | os.PathLike[str], keys: Sequence[str] | None = None, *, max_bytes: int = _MOST_BYTES
 ) -> dict[str, np.ndarray]:
-    """The arrays `keys` of the archive at `path`, each of numbers or booleans.
+    """The arrays `keys` of the archive at `path`, or all of them, each of numbers or booleans.
 
-    max_bytes: the most that one array may take in memory. Raises `DataError` naming the file for one that is missing
+    max_bytes: the most that the arrays may take in memory. Raises `DataError` naming the file for one that is missing
     or damaged, lacks a key, or holds anything else.
     """
     file = as_path("read_npz", path)
     require_number("read_npz", "max_bytes", max_bytes, integer=True, low=1)
+    if keys is not None and (isinstance(keys, str) or not all(isinstance(key, str) for key in keys)):
+        raise DTypeError(f"read_npz: keys must be a sequence of names, got {describe(keys)}")
     try:
         with zipfile.ZipFile(file) as archive:
-            return {key: _member(archive, file, key, max_bytes) for key in keys}
+            if keys is None:
+                keys = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+            arrays: dict[str, np.ndarray] = {}
+            for key in keys:
+                left = max_bytes - sum(array.nbytes for array in arrays.values())
+                arrays[key] = _member(archive, file, key, left)
+            return arrays
     except DataError:
         raise
     except FileNotFoundError:

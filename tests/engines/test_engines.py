@@ -37,10 +37,10 @@ X, Y = RNG.normal(size=(8, 4)), RNG.integers(0, 3, 8)
 every_rule = pytest.mark.parametrize("rule", [*(cls() for cls in RULES), Chain(Adam(), l2=0.1, weight_decay=0.1)])
 
 
-def twin(reg: float = 0.0) -> tuple[Network, Any]:
+def twin(reg: float = 0.0, dtype: str = "float64") -> tuple[Network, Any]:
     """The student's network and the same one built of layers."""
     model = student.TwoLayerNet(reg=reg)
-    network = Network([Affine(6), ReLU(), Affine(3)], input_shape=4, dtype="float64", reg=reg)
+    network = Network([Affine(6), ReLU(), Affine(3)], input_shape=4, dtype=dtype, reg=reg)
     network.params.update(model.params)
     return network, model
 
@@ -112,7 +112,7 @@ def test_evaluate_is_in_test_mode_without_the_regularisation_term() -> None:
 
 @pytest.mark.parametrize("engine", ["auto", *ENGINES])
 def test_every_engine_by_name(engine: str) -> None:
-    network, model = twin()
+    network, model = twin(dtype="float32" if engine == "native" else "float64")
     made = make_engine(network, SGD(0.1), engine)
     loss, gradients = model.loss(X, Y)
     assert made.step(X, Y) == pytest.approx(loss, rel=1e-5)

@@ -9,13 +9,15 @@ from chainrule.engines.engine import Engine as Engine
 from chainrule.engines.engine import Evaluation as Evaluation
 from chainrule.engines.foreign import ForeignEngine as ForeignEngine
 from chainrule.engines.function_rule import FunctionRule as FunctionRule
+from chainrule.engines.native import NativeEngine as NativeEngine
+from chainrule.engines.native import is_available
 from chainrule.engines.reference import ReferenceEngine as ReferenceEngine
 from chainrule.errors import ConfigError, DTypeError, describe, unknown
 from chainrule.network import Network
 from chainrule.optim import UpdateRule
 
 #: The engines that run a `Network`, by the name users choose them with, the preferred one first.
-ENGINES: dict[str, Callable[[Network, UpdateRule], Engine]] = {"reference": ReferenceEngine}
+ENGINES: dict[str, Callable[[Network, UpdateRule], Engine]] = {"native": NativeEngine, "reference": ReferenceEngine}
 
 
 def make_engine(
@@ -26,7 +28,8 @@ def make_engine(
 ) -> Engine:
     """The engine that runs `model` with `rule`: "auto" takes the preferred one that can.
 
-    A model that is not a `Network` runs by its own `loss`, and a rule that is a bare function on the reference engine.
+    A model that is not a `Network` runs by its own `loss`; a rule that is a bare function, a dtype other than float32,
+    and an installation without the compiled module are the reference engine's.
     """
     if not isinstance(engine, str):
         raise DTypeError(f"engine must be a name, got {describe(engine)}")
@@ -40,4 +43,11 @@ def make_engine(
         if engine not in ("auto", "reference"):
             raise ConfigError(f"engine must be 'auto' or 'reference' for a rule that is a function, got {engine!r}")
         return ReferenceEngine(model, FunctionRule(rule, optim_config, model.params))
-    return ENGINES[next(iter(ENGINES)) if engine == "auto" else engine](model, rule)
+    if engine == "auto":
+        engine = "native" if model.dtype.name == "float32" and is_available() else "reference"
+    if engine == "native" and not is_available():
+        raise ConfigError(
+            "engine must be 'auto' or 'reference' here, got 'native': chainrule was installed without a compiler; "
+            "install one and run pip install --force-reinstall --no-binary chainrule chainrule"
+        )
+    return ENGINES[engine](model, rule)

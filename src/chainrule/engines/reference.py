@@ -98,7 +98,10 @@ class ReferenceEngine:
         """Score and mean loss, without the regularisation term; scores that are not finite score −∞."""
         targets = as_array("y", y)
         with np.errstate(all="ignore"):
-            scores = self.network.scores(x, batch_size)
+            return self._evaluation(self.network.scores(x, batch_size), targets)
+
+    def _evaluation(self, scores: Array, targets: Array) -> Evaluation:
+        with np.errstate(all="ignore"):
             loss, _ = self.network.loss_function(scores, targets)
             score = self.network.loss_function.score(scores, targets)
             return Evaluation(score if np.isfinite(scores).all() else -math.inf, float(loss))

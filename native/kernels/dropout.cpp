@@ -1,0 +1,49 @@
+// Which elements dropout keeps: the same words of the same Philox stream as the reference, bytes in channels-last order.
+#include "../images.hpp"
+#include "../kernels.hpp"
+#include "../philox.hpp"
+
+namespace chainrule::CHAINRULE_ISA {
+
+namespace {
+
+struct Mask {
+    View y;  // bytes, without borders
+    int64_t threshold;
+};
+constexpr uint32_t FORWARD = 2;  // arrays.Stream.FORWARD
+constexpr int64_t AT_ONCE = 64;  // blocks of four words
+
+}  // namespace
+
+void dropout_mask(const int64_t* arguments, int64_t count, Context& context) {
+    const auto& a = *reinterpret_cast<const Mask*>(arguments);
+    uint64_t key = derive_key(context.seed, FORWARD, uint64_t(context.step), 0);
+    for (int64_t i = sizeof(Mask) / 8; i < count; i++) key = derive_key(key, FORWARD, 0, uint32_t(arguments[i]));
+    auto* keep = reinterpret_cast<uint8_t*>(context.at(a.y.at));
+    const int64_t C = a.y.c, area = a.y.h * a.y.w, image = C * area;
+    const auto threshold = uint32_t(a.threshold);
+    in_parts(context, context.n, 1 + 4096 / image, [&](int64_t first, int64_t last, int64_t, int) {
+        // Word i belongs to element i of (n, c, h, w).
+        for (int64_t i = first * image / 4 * 4; i < last * image; i += 4 * AT_ONCE) {
+            uint32_t words[4][AT_ONCE];
+            for (int64_t b = 0; b < AT_ONCE; b++) {
+                const uint64_t block = uint64_t(i / 4 + b);
+                uint32_t c0 = uint32_t(block), c1 = uint32_t(block >> 32), c2 = 0, c3 = 0;
+                philox4x32(c0, c1, c2, c3, key);
+                words[0][b] = c0, words[1][b] = c1, words[2][b] = c2, words[3][b] = c3;
+            }
+            const int64_t start = std::max(i, first * image), end = std::min(i + 4 * AT_ONCE, last * image);
+            int64_t n = start / image, rest = start - n * image, c = rest / area, p = rest - c * area;
+            for (int64_t j = start; j < end; j++) {
+                keep[n * image + p * C + c] = words[(j - i) % 4][(j - i) / 4] >= threshold;
+                if (++p == area) {
+                    p = 0;
+                    if (++c == C) c = 0, n++;
+                }
+            }
+        }
+    });
+}
+
+}  // namespace chainrule::CHAINRULE_ISA

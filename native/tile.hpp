@@ -1,0 +1,155 @@
+// The register tile that matrix products and convolutions are made of.
+//
+//     y[m][f] (+)= bias[f] + Σ_runs Σ_c  x[m][run + c] · w[run, c][f]        m < R rows, f < V vectors
+//
+// A row is one output pixel (or one row of a matrix); a run is a stretch of its inputs that lie side by side in memory:
+// with channels last, one line of a convolution's window. All R·V accumulators stay in registers.
+#pragma once
+#include "program.hpp"
+#include "simd.hpp"
+
+namespace chainrule::CHAINRULE_ISA {
+
+struct Tile {
+    const float* x[ROWS];     // where each row's inputs start
+    float* y[ROWS];           // where each row's outputs go
+    const float* mask[ROWS];  // outputs are zeroed where this is not positive; unused unless `masked`
+    const int64_t* runs;      // distances from x
+    int64_t run_count, run_length;
+    const float* w;           // runs · run_length rows of weights
+    int64_t w_stride;
+    const float* bias;        // whole vectors, or none
+    int last_lanes;           // how many lanes of the last vector are stored
+    bool accumulate, relu, masked;
+};
+
+template <int R, int V>
+static inline void finish(const Tile& t, Vector (&acc)[R][V]) {
+    for (int m = 0; m < R; m++) {
+        for (int v = 0; v < V; v++) {
+            const int lanes = v == V - 1 ? t.last_lanes : LANES;
+            Vector a = acc[m][v];
+            float* y = t.y[m] + v * LANES;
+            if (t.bias) a += load(t.bias + v * LANES);
+            if (t.accumulate) a += load_part(y, lanes);
+            if (t.relu) a = a > 0.0f ? a : Vector{};
+            if (t.masked) a = load_part(t.mask[m] + v * LANES, lanes) > 0.0f ? a : Vector{};
+            store_part(y, a, lanes);
+        }
+    }
+}
+
+template <int R, int V>
+static void tile(const Tile& t) {
+    Vector acc[R][V] = {};
+    const float* w = t.w;
+    const int64_t stride = t.w_stride, length = t.run_length;
+    for (int64_t r = 0; r < t.run_count; r++) {
+        const float* x[R];
+        for (int m = 0; m < R; m++) x[m] = t.x[m] + t.runs[r];
+        for (int64_t c = 0; c < length; c++, w += stride) {
+            Vector b[V];
+#pragma GCC unroll 4
+            for (int v = 0; v < V; v++) b[v] = load(w + v * LANES);
+#pragma GCC unroll 16
+            for (int m = 0; m < R; m++) {
+                const Vector s = splat(x[m][c]);
+#pragma GCC unroll 4
+                for (int v = 0; v < V; v++) acc[m][v] += s * b[v];
+            }
+        }
+    }
+    finish<R, V>(t, acc);
+}
+
+// The tile of the weights' gradient: g[m][f] += Σ_p x[p][m] · d[p][f] over `lines` lines of `length` pixels.
+struct WeightTile {
+    const float* x;
+    const float* d;
+    int64_t lines, length;
+    int64_t x_pixel, d_pixel;  // from one pixel to the next, and from line to line:
+    const int64_t *x_lines, *d_lines;
+    float* g;
+    int64_t g_stride;
+    int last_lanes;
+    bool accumulate;
+};
+
+template <int R, int V>
+static void weight_tile(const WeightTile& t) {
+    Vector acc[R][V] = {};
+    for (int64_t line = 0; line < t.lines; line++) {
+        const float* x = t.x + t.x_lines[line];
+        const float* d = t.d + t.d_lines[line];
+        for (int64_t p = 0; p < t.length; p++, x += t.x_pixel, d += t.d_pixel) {
+            Vector b[V];
+#pragma GCC unroll 4
+            for (int v = 0; v < V; v++) b[v] = load(d + v * LANES);
+#pragma GCC unroll 16
+            for (int m = 0; m < R; m++) {
+                const Vector s = splat(x[m]);
+#pragma GCC unroll 4
+                for (int v = 0; v < V; v++) acc[m][v] += s * b[v];
+            }
+        }
+    }
+    for (int m = 0; m < R; m++) {
+        for (int v = 0; v < V; v++) {
+            const int lanes = v == V - 1 ? t.last_lanes : LANES;
+            float* g = t.g + m * t.g_stride + v * LANES;
+            store_part(g, t.accumulate ? acc[m][v] + load_part(g, lanes) : acc[m][v], lanes);
+        }
+    }
+}
+
+// The instance for `rows` x `vectors`, both known only at run time.
+template <template <int, int> class Instance, typename Argument>
+static inline void dispatch(int rows, int vectors, const Argument& t) {
+    using Function = void (*)(const Argument&);
+    static const auto table = [] {
+        std::array<std::array<Function, VECTORS>, ROWS> made{};
+        [&]<int... I>(std::integer_sequence<int, I...>) {
+            ((made[I / VECTORS][I % VECTORS] = Instance<I / VECTORS + 1, I % VECTORS + 1>::call), ...);
+        }(std::make_integer_sequence<int, ROWS * VECTORS>{});
+        return made;
+    }();
+    table[rows - 1][vectors - 1](t);
+}
+template <int R, int V> struct TileInstance { static void call(const Tile& t) { tile<R, V>(t); } };
+template <int R, int V> struct WeightInstance { static void call(const WeightTile& t) { weight_tile<R, V>(t); } };
+
+static inline void run_tile(int rows, int vectors, const Tile& t) { dispatch<TileInstance>(rows, vectors, t); }
+static inline void run_weight_tile(int rows, int vectors, const WeightTile& t) {
+    dispatch<WeightInstance>(rows, vectors, t);
+}
+
+// -- cutting F outputs into panels of V vectors, and N rows into tiles ------------------------------------------------
+
+struct Panel {
+    int64_t start;  // the first output
+    int vectors, last_lanes;
+    int64_t width() const { return int64_t(vectors) * LANES; }
+};
+
+// F outputs make ceil(F / LANES) vectors; panels differ by at most one vector, so that none is left nearly empty.
+struct Panels {
+    explicit Panels(int64_t outputs)
+        : outputs(outputs), vectors((outputs + LANES - 1) / LANES), count((vectors + VECTORS - 1) / VECTORS) {}
+    Panel operator[](int64_t i) const {
+        const int64_t first = vectors * i / count, last = vectors * (i + 1) / count;
+        const int64_t left = outputs - (last - 1) * LANES;
+        return {first * LANES, int(last - first), int(left < LANES ? left : LANES)};
+    }
+    // Outputs, each panel rounded up to whole vectors.
+    int64_t padded() const { return vectors * LANES; }
+    int64_t outputs, vectors, count;
+};
+
+// How many rows the next tile takes of `left`: as even a cut as possible.
+static inline int next_rows(int64_t left) {
+    if (left >= 2 * ROWS) return ROWS;
+    const int64_t tiles = (left + ROWS - 1) / ROWS;
+    return int((left + tiles - 1) / tiles);
+}
+
+}  // namespace chainrule::CHAINRULE_ISA

@@ -15,6 +15,7 @@ from chainrule.data import (
     LegacyBatches,
     NormalizedRows,
     Normalizer,
+    ShuffledBatches,
     Source,
     Splits,
     load,
@@ -28,6 +29,7 @@ from chainrule.losses.loss import check as check_scores
 from chainrule.network import Network
 from chainrule.recipes.recipe import Recipe, require_recipe
 from chainrule.solver import Callback, Solver
+from chainrule.solver.solver import make_loader
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +92,12 @@ def _check_fit(recipe: Recipe, network: Network, data: dict[str, Any]) -> None:
             if (y := data.get(f"y_{part}")) is not None:
                 scores = np.broadcast_to(network.dtype.type(0), (len(y), *network.output_shape))  # takes no memory
                 check_scores(network.loss_function, scores, y)
+        x, y = data["X_train"][:2], data["y_train"][:2]
+        if recipe.augment:
+            two = ShuffledBatches(len(data["y_train"]), 2, recipe.seed)
+            x, y = make_loader(network, data["X_train"], data["y_train"], two, recipe.augment).batch(0)
         with np.errstate(all="ignore"):  # what is not finite is divergence, which training reports
-            network.loss(data["X_train"][:2], data["y_train"][:2])
+            network.loss(x, y)
     except ChainruleError as error:
         raise type(error)(f"recipe {recipe.name}: {error}") from None
 

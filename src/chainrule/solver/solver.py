@@ -102,7 +102,10 @@ class Solver:
         self.callbacks = list(callbacks)
         self.engine = make_engine(model, self.update_rule, engine, optim_config)
         self.batches = make_batches(sampling, len(self.X_train), batch_size, seed)
-        self.loader = self._make_loader(augment, workers)
+        require_number("Solver", "workers", workers, integer=True, low=0)
+        needed = check_transforms("Solver: augment", augment) or isinstance(self.X_train, NormalizedRows)
+        options: dict[str, Any] = {"augment": augment, "seed": seed, "workers": workers}
+        self.loader = make_loader(model, self.X_train, self.y_train, self.batches, **options) if needed else None
         self.history = History()
         self.epoch, self.stop = 0, False
         self.best_val_acc, self.best_params = -np.inf, self.engine.weights()
@@ -154,16 +157,6 @@ class Solver:
         for step in range(first, total):
             rows = checked_rows("Solver: sampling", self.batches, step, len(self.X_train))
             yield self.X_train[rows], self.y_train[rows]
-
-    def _make_loader(self, augment: Sequence[Transform], workers: int) -> Loader | None:
-        """What prepares the batches, unless the training set is floats already and not augmented."""
-        require_number("Solver", "workers", workers, integer=True, low=0)
-        if not check_transforms("Solver: augment", augment) and not isinstance(self.X_train, NormalizedRows):
-            return None
-        scores: Shape = getattr(self.model, "output_shape", ())  # of one row
-        classes = scores[0] if len(scores) == 1 and scores[0] > 1 else None
-        options: dict[str, Any] = {"seed": self.seed, "classes": classes, "workers": workers}
-        return Loader(self.X_train, self.y_train, self.batches, augment, **options)
 
     def _factor(self, when: When) -> float:
         try:
@@ -259,6 +252,13 @@ class Solver:
     def _tell(self, moment: str) -> None:
         for callback in self.callbacks:
             getattr(callback, moment)(self)
+
+
+def make_loader(model: Any, X: Any, y: Array, batches: Batches, augment: Sequence[Transform], **options: Any) -> Loader:
+    """The loader that trains `model`: mixed labels become probabilities of as many classes as it scores."""
+    scores: Shape = getattr(model, "output_shape", ())  # of one row
+    classes = scores[0] if len(scores) == 1 and scores[0] > 1 else None
+    return Loader(X, y, batches, augment, classes=classes, **options)
 
 
 def make_rule(rule: str | UpdateRule | Callable[..., Any], config: Mapping[str, Any] | None) -> Any:

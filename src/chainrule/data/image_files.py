@@ -114,9 +114,10 @@ class FolderFiles:
                     return File(path, b"", f"file of {size:,} bytes, more than {MAX_FILE_BYTES:,}")
                 return File(path, file.read(MAX_FILE_BYTES + 1))
         except OSError as error:
-            link = "a link to nowhere: " if os.path.islink(full) else "cannot be read: "
-            loop = "a loop of links" if error.errno == errno.ELOOP else str(error.strerror)
-            return File(path, b"", link + loop)
+            if error.errno == errno.ELOOP:
+                return File(path, b"", "a loop of links")
+            link = "a link to nowhere" if os.path.islink(full) else "cannot be read"
+            return File(path, b"", f"{link}: {error.strerror}")
 
 
 class ArchiveFiles:

@@ -277,10 +277,11 @@ def _zip_members(raw: BinaryIO, wanted: Wanted | None, budget: _Budget, names: N
             _check_directory(raw, budget)
             archive = stack.enter_context(zipfile.ZipFile(raw))
         for info in archive.infolist():
-            name = names.checked(info.orig_filename, info.is_dir())
+            is_folder = info.orig_filename.endswith("/")
+            name = names.checked(info.orig_filename, is_folder)
             budget.member(name, info.file_size)
             _check_entry(name, info)
-            if not info.is_dir() and (wanted is None or wanted(name)):
+            if not is_folder and (wanted is None or wanted(name)):
                 with _zip_faults(name):
                     data = _zip_content(archive, info, name, budget)
                 yield Member(name, data)

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from chainrule.cli import FAILED, OK
-from chainrule.data.audit import Audit, audit, moments, open_source
+from chainrule.data.auditing import Audit, audit, moments, open_source
 from chainrule.data.catalog import CATALOG
+from chainrule.data.download import by_hand, fetch
 from chainrule.data.facts import FACTS, facts
-from chainrule.data.fetch import by_hand, fetch
 from chainrule.recipes.run import plain_json
 from chainrule.report.plots import save_figure
 from chainrule.report.samples import samples_figure

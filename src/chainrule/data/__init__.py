@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from chainrule.data.archives import extract as extract
 from chainrule.data.archives import iterate_members as iterate_members
-from chainrule.data.audit import Audit as Audit
-from chainrule.data.audit import audit as audit
+from chainrule.data.auditing import Audit as Audit
+from chainrule.data.auditing import audit as audit
 from chainrule.data.augment import TRANSFORMS as TRANSFORMS
 from chainrule.data.augment import Transform as Transform
 from chainrule.data.batches import Batches as Batches
@@ -21,18 +21,17 @@ from chainrule.data.cifar100 import load_cifar100 as load_cifar100
 from chainrule.data.dataset import Dataset as Dataset
 from chainrule.data.dataset import Splits as Splits
 from chainrule.data.digits import load_digits as load_digits
+from chainrule.data.download import fetch as fetch
+from chainrule.data.equal_rows import Leak as Leak
+from chainrule.data.equal_rows import duplicates as duplicates
+from chainrule.data.equal_rows import leakage as leakage
 from chainrule.data.facts import FACTS as FACTS
 from chainrule.data.facts import Facts as Facts
-from chainrule.data.facts import facts as facts
-from chainrule.data.fetch import fetch as fetch
 from chainrule.data.folds import k_fold as k_fold
 from chainrule.data.folds import split_by_indices as split_by_indices
 from chainrule.data.folds import stratified_k_fold as stratified_k_fold
 from chainrule.data.idx import read_idx as read_idx
 from chainrule.data.image_folder import load_image_folder as load_image_folder
-from chainrule.data.leakage import Leak as Leak
-from chainrule.data.leakage import duplicates as duplicates
-from chainrule.data.leakage import leakage as leakage
 from chainrule.data.loader import Loader as Loader
 from chainrule.data.mat import read_mat as read_mat
 from chainrule.data.mnist import load_emnist as load_emnist

@@ -84,7 +84,7 @@ def _retrieve(url: str, file: RemoteFile, folder: Path, progress: Progress | Non
         except ValueError:  # pooch: the sum is another
             if not transfer.resumed:
                 break
-    raise _TransferError(f"{file.name} has another content than the known one (its SHA-256 differs)")
+    raise _TransferError("has another content than the known one (its SHA-256 differs)")
 
 
 class _TransferError(Exception):

@@ -16,9 +16,9 @@ import numpy as np
 
 from chainrule.data.catalog import CATALOG, load
 from chainrule.data.dataset import Dataset, Splits
+from chainrule.data.equal_rows import Leak, duplicates, leakage
 from chainrule.data.facts import FACTS, Facts
 from chainrule.data.image_folder import image_source, read_images
-from chainrule.data.leakage import Leak, duplicates, leakage
 from chainrule.data.source import Skipped, Source
 from chainrule.errors import unknown
 

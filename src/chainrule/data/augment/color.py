@@ -59,8 +59,8 @@ def adjust_hue(x: np.ndarray, turns: np.ndarray) -> np.ndarray:
     work = _work(x)
     unit = x.astype(work) / work(255) if x.dtype == np.uint8 else x
     hue, saturation, value = _to_hsv(unit)
-    hue = (hue + turns.astype(work)[:, None, None]) % work(1)
-    rgb = _from_hsv(hue, saturation, value)
+    hue += turns.astype(work)[:, None, None]
+    rgb = _from_hsv(hue - np.floor(hue), saturation, value)
     return (rgb * work(255.999)).astype(np.uint8) if x.dtype == np.uint8 else rgb
 
 
@@ -103,7 +103,7 @@ def _grey(owner: str, x: np.ndarray) -> np.ndarray:
 
 
 def _to_hsv(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Hue in turns, saturation and value, each (N, H, W), of colours in [0, 1]."""
+    """Hue in turns (from −1/6), saturation and value, each (N, H, W), of colours in [0, 1]."""
     r, g, _ = (x[:, i] for i in range(3))
     low, high = x.min(axis=1), x.max(axis=1)
     spread = high - low
@@ -112,16 +112,18 @@ def _to_hsv(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     saturation = spread / np.where(grey, one, high)
     rc, gc, bc = ((high - x[:, i]) / np.where(grey, one, spread) for i in range(3))
     hue = np.where(high == r, bc - gc, np.where(high == g, 2 + rc - bc, 4 + gc - rc))
-    return (hue / 6) % one, saturation, high
+    return hue / 6, saturation, high
 
 
 def _from_hsv(hue: np.ndarray, saturation: np.ndarray, value: np.ndarray) -> np.ndarray:
-    sixth = np.floor(hue * 6)
-    rest = hue * 6 - sixth
-    p, q, t = value * (1 - saturation), value * (1 - saturation * rest), value * (1 - saturation * (1 - rest))
-    sector = sixth.astype(np.int64) % 6
-    channels = [np.choose(sector, c) for c in ((value, q, p, p, t, value), (t, value, value, q, p, p))]
-    return np.clip(np.stack([*channels, np.choose(sector, (p, p, t, value, value, q))], axis=1), 0, 1)
+    """(N, 3, H, W). Each channel falls from the value by saturation · value where the hue is far from its own."""
+    out = np.empty((len(hue), 3, *hue.shape[1:]), hue.dtype)
+    chroma = saturation * value
+    for channel, start in enumerate((5, 3, 1)):
+        k = hue * 6 + start  # in sixths of a turn
+        k -= 6 * (k >= 6).astype(hue.dtype)
+        np.subtract(value, chroma * np.clip(np.minimum(k, 4 - k), 0, 1), out=out[:, channel])
+    return np.clip(out, 0, 1, out=out)
 
 
 def _factors(owner: str, x: np.ndarray, factor: np.ndarray) -> np.ndarray:

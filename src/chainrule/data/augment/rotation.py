@@ -49,26 +49,32 @@ def _sources(height: int, width: int, degrees: float) -> tuple[np.ndarray, np.nd
 
 
 def _nearest(image: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    return _pixels(image, np.rint(y).astype(np.int64), np.rint(x).astype(np.int64))
+    pixels, first, _ = _framed(image, np.rint(y), np.rint(x))
+    taken: np.ndarray = pixels.take(first, axis=1)
+    return taken
 
 
 def _bilinear(image: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    y, x = np.clip(y, -1, image.shape[1]), np.clip(x, -1, image.shape[2])  # beyond, all four neighbours are zero
     top, left = np.floor(y), np.floor(x)
     down, right = y - top, x - left  # in [0, 1)
-    i, j = top.astype(np.int64), left.astype(np.int64)
-    mixed = (1 - down) * ((1 - right) * _pixels(image, i, j) + right * _pixels(image, i, j + 1))
-    mixed += down * ((1 - right) * _pixels(image, i + 1, j) + right * _pixels(image, i + 1, j + 1))  # (C, H, W)
+    pixels, first, below = _framed(image.astype(np.float64), top, left)
+    mixed = (1 - down) * ((1 - right) * pixels.take(first, axis=1) + right * pixels.take(first + 1, axis=1))
+    first += below
+    mixed += down * ((1 - right) * pixels.take(first, axis=1) + right * pixels.take(first + 1, axis=1))  # (C, H, W)
     return np.rint(mixed) if image.dtype == np.uint8 else mixed
 
 
-def _pixels(image: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
-    """image[:, i, j], zero outside: (C, H, W)."""
-    _, height, width = image.shape
-    outside = (i < 0) | (i >= height) | (j < 0) | (j >= width)
-    flat = np.where(outside, 0, i * width + j)
-    taken = image.reshape(len(image), -1).take(flat, axis=1)
-    taken[:, outside] = 0
-    return taken
+def _framed(image: np.ndarray, i: np.ndarray, j: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """The image in a frame of zeros, flat (C, ...); where in it pixel (i, j) lies, (H, W); how far the one below is.
+
+    The frame is one pixel wide, and two at the bottom and on the right, so that each pixel has neighbours there.
+    """
+    channels, height, width = image.shape
+    framed = np.zeros((channels, height + 3, width + 3), image.dtype)
+    framed[:, 1 : height + 1, 1 : width + 1] = image
+    i, j = np.clip(i, -1, height) + 1, np.clip(j, -1, width) + 1
+    return framed.reshape(channels, -1), (i * (width + 3) + j).astype(np.int64), width + 3
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,8 @@ def parse_mat(
     try:
         return _arrays(data, keys, max_bytes)
     except (_RefusalError, zlib.error, MemoryError) as error:
-        raise DataError(f"read_mat: {where} must be a .mat file of version 5 with real arrays, got {error}") from None
+        got = str(error)[:300]
+        raise DataError(f"read_mat: {where} must be a .mat file of version 5 with real arrays, got {got}") from None
 
 
 def _arrays(data: bytes, keys: Sequence[str] | None, max_bytes: int) -> dict[str, np.ndarray]:

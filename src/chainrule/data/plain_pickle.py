@@ -103,7 +103,7 @@ def parse_plain_pickle(data: bytes, where: str) -> Any:
         return _Machine(data).run()
     except (_RefusalError, MemoryError, OverflowError) as error:
         raise DataError(
-            f"{where} must be a pickle of plain data (numbers, strings, lists, arrays), got {error}"
+            f"{where} must be a pickle of plain data (numbers, strings, lists, arrays), got {str(error)[:200]}"
         ) from None
 
 

@@ -100,7 +100,7 @@ def _numbers(where: str, name: str, column: np.ndarray, rows: np.ndarray) -> np.
         return column.astype(np.float64)
     for row, value in zip(rows, column, strict=True):
         try:
-            float(value)
+            float("no" if "_" in value else value)  # Python takes 1_000 for a number
         except ValueError:
             raise DataError(
                 f"read: inputs of {where} must be numbers, got {str(value)!r:.60} in row {row}, column {name!r}"

@@ -138,6 +138,97 @@ def test_broken_programs_are_refused(data):
         parse_plain_pickle(data, "memory")
 
 
+@pytest.mark.parametrize("protocol", range(6))
+def test_scalars_shared_arrays_and_odd_orders(protocol):
+    array = np.arange(24.0).reshape(2, 3, 4)
+    odd = [array.T, array.transpose(1, 0, 2), array[::2], array[:, ::-1], np.zeros((0, 3)), np.array(2.5), array]
+    got = parse_plain_pickle(pickle.dumps([*odd, array, np.float32(0.5), np.int64(-3), np.bool_(True)], protocol), "m")
+    for read, made in zip(got, [*odd, array], strict=False):
+        np.testing.assert_array_equal(read, made)
+    assert got[6] is got[7]
+    assert got[8:] == [0.5, -3, True]
+
+
+def test_what_python_2_wrote_with_protocol_0():
+    # numpy.array([1.5, -2.0]) and (u'caf\xe9', 'it\'s', 12L) as Python 2 with NumPy writes them
+    array = (
+        b"cnumpy.core.multiarray\n_reconstruct\np0\n(cnumpy\nndarray\np1\n(I0\ntp2\nS'b'\np3\ntp4\nRp5\n(I1\n(I2\ntp6\n"
+        b"cnumpy\ndtype\np7\n(S'f8'\np8\nI0\nI1\ntp9\nRp10\n(I3\nS'<'\np11\nNNNI-1\nI-1\nI0\ntp12\nbI00\n"
+        b"S'\\x00\\x00\\x00\\x00\\x00\\x00\\xf8?\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\xc0'\np13\ntp14\nb."
+    )
+    assert parse_plain_pickle(array, "memory").tolist() == [1.5, -2.0]
+    text = b'(Vcaf\\u00e9\np0\nS"it\'s"\np1\nL12L\nF1.5\nI01\nNtp2\n.'
+    assert parse_plain_pickle(text, "memory") == ("café", b"it's", 12, 1.5, True, None)
+    assert parse_plain_pickle(b"(lp0\n(dp1\nS'a\\n\\\\'\nI5\nsa.", "memory") == [{b"a\n\\": 5}]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"Sno quotes\n.", b"S'open\n.", b"S'\\q'\n.", b"S'\\x4'\n.", b"S'a'", b"S'\\'\n.", b"S\n.", b"Iten\n.", b"Lx\n."],
+)
+def test_damaged_text_instructions(line):
+    with pytest.raises(DataError, match="plain data"):
+        parse_plain_pickle(line, "memory")
+
+
+def shared(levels):
+    """A list that holds the next one twice, and so on: small in the file, vast when written out."""
+    data = b"]q\x00"
+    for level in range(levels):
+        data += b"]q%c(h%ch%ce" % (level + 1, level, level)
+    return data + b"."
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"]q\x00h\x00a.", "a container that holds itself"),
+        (b"}q\x00K\x01h\x00s.", "a container that holds itself"),
+        (b"]q\x00(h\x00ta.", "a container that holds itself"),
+        (b"]" * 200 + b"a" * 199 + b".", "containers in one another"),
+        (b"]" * 100_000 + b"a" * 99_999 + b".", "containers in one another"),
+        (b"}" + b"\x8a\x09" + b"\xff" * 8 + b"\x7f" + b"Ns.", "a key of more than 64 bits"),
+    ],
+)
+def test_what_would_grow_or_never_end_is_refused(data, words):
+    with pytest.raises(DataError, match=words):
+        parse_plain_pickle(data, "memory")
+
+
+def test_shared_parts():
+    # every list is left below the next, so the last is made a tuple with the others: only the depth of sharing counts
+    small, vast = shared(5), shared(40)
+    assert len(vast) < 500
+    for data, fits in ((small, True), (vast, False)):
+        levels = 5 if fits else 40
+        program = b"(" + data[:-1] + b"t."
+        if fits:
+            assert len(parse_plain_pickle(program, "memory")) == levels + 1
+        else:
+            with pytest.raises(DataError, match="items"):
+                parse_plain_pickle(program, "memory")
+
+
+def test_one_string_copied_again_and_again_is_refused():
+    big = bytes(1 << 20)
+    array = pickle.dumps(np.frombuffer(big, np.uint8), 3)
+    body = array[2:-1]
+    start = body.index(b"B" + len(big).to_bytes(4, "little"))
+    slot = body[start + 5 + len(big) :]
+    assert slot.startswith(b"q")  # the bytes are put into the memo
+    again = body[:start] + b"h" + slot[1:2] + slot[2:]
+    program = b"(" + body + again * 200 + b"t."
+    with pytest.raises(DataError, match="again and again"):
+        parse_plain_pickle(program, "memory")
+    assert len(parse_plain_pickle(b"(" + body + again + b"t.", "memory")) == 2
+
+
+def test_long_names_do_not_fill_the_message():
+    with pytest.raises(DataError) as caught:
+        parse_plain_pickle(b"c" + b"m" * 100_000 + b"\nx\n.", "memory")
+    assert len(str(caught.value)) < 500
+
+
 def test_mutants_give_data_or_one_error():
     rng = np.random.default_rng(0)
     value = {b"data": np.arange(12, dtype=np.uint8).reshape(2, 6), b"labels": [3, 1], b"names": ["a", "b"]}

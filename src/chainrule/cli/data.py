@@ -96,17 +96,19 @@ def download(name: str, /, *, quiet: Annotated[bool, Parameter(negative="")] = F
 
 
 @app.command
-def check(name_or_folder: str, /, *, json: Json = False) -> int:
+def check(name_or_folder: str, /, *, resize: tuple[int, int] | None = None, json: Json = False) -> int:
     """Read a data set completely and report what is wrong with it; the exit status is 1 if anything is.
 
     Parameters
     ----------
     name_or_folder
         A name that `chainrule data list` shows, or a folder or archive of images by class.
+    resize
+        Height and width to bring images of a folder to; without it another size is a fault.
     json
         Print one JSON object with everything that was found.
     """
-    found = audit(name_or_folder)
+    found = audit(name_or_folder, resize=resize)
     if json:
         print(plain_json(found.to_dict()))
     else:
@@ -115,7 +117,9 @@ def check(name_or_folder: str, /, *, json: Json = False) -> int:
 
 
 @app.command
-def show(name_or_folder: str, /, *, out: Path | None = None, json: Json = False) -> None:
+def show(
+    name_or_folder: str, /, *, out: Path | None = None, resize: tuple[int, int] | None = None, json: Json = False
+) -> None:
     """Draw some images of every class, and print counts, mean and standard deviation.
 
     Parameters
@@ -124,10 +128,12 @@ def show(name_or_folder: str, /, *, out: Path | None = None, json: Json = False)
         A name that `chainrule data list` shows, or a folder or archive of images by class.
     out
         The PNG file to write; the set's name with -samples.png if not given.
+    resize
+        Height and width to bring images of a folder to; without it those of another size are left out.
     json
         Print one JSON object instead of lines.
     """
-    source, _ = open_source(name_or_folder)
+    source, _ = open_source(name_or_folder, resize=resize)
     mean, deviation = moments(source.train, source.scale)
     path = Path(f"{source.name}-samples.png") if out is None else out
     counts = {part: data.class_counts().tolist() for part, data in source.parts.items() if data.has_labels}

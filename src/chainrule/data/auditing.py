@@ -58,23 +58,24 @@ class Audit:
         return plain | bad | {"counts": counts, "ok": self.ok}
 
 
-def audit(name_or_folder: str | Path) -> Audit:
+def audit(name_or_folder: str | Path, *, resize: tuple[int, int] | None = None) -> Audit:
     """Read a named data set, or a folder or archive of images by class, and say what is wrong with it.
 
+    resize: height and width that the images of a folder are brought to; without it another size is a fault.
     Raises `ConfigError` for what is neither, `DataError` for a set that cannot be read at all.
     """
-    source, known = open_source(name_or_folder)
+    source, known = open_source(name_or_folder, resize=resize)
     return audit_source(source, known)
 
 
-def open_source(name_or_folder: str | Path) -> tuple[Source, Facts | None]:
+def open_source(name_or_folder: str | Path, *, resize: tuple[int, int] | None = None) -> tuple[Source, Facts | None]:
     """The data set of that name with its documentation, or the images in that folder or archive."""
     if name_or_folder in CATALOG:
         return load(str(name_or_folder)), FACTS.get(str(name_or_folder))
     path = Path(name_or_folder)
     if not path.exists():
         raise unknown("data set or folder", str(name_or_folder), CATALOG)
-    return image_source(read_images(path, list_sizes=True), path), None
+    return image_source(read_images(path, resize=resize, list_sizes=True), path), None
 
 
 def audit_source(source: Source, known: Facts | None) -> Audit:

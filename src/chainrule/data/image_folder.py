@@ -111,7 +111,8 @@ def read_images(
     cache: bool = True,
     list_sizes: bool = False,
 ) -> ImageSet:
-    """`load_image_folder` with the paths of the rows; list_sizes: name images of other sizes in place of an error."""
+    """`load_image_folder` with the paths of the rows; list_sizes: name images of another than the usual
+    size in place of an error."""
     owner = "load_image_folder"
     _check_options(owner, resize, channels)
     if not place.exists():
@@ -158,6 +159,10 @@ def _check_options(owner: str, resize: Any, channels: Any) -> None:
 
 class _ColourFoundError(Exception):
     """An image with colours, after grey ones were written as grey."""
+
+
+class _UsualSizeError(Exception):
+    """The first image was of an unusual size; the argument is the usual one."""
 
 
 class _Job:
@@ -214,17 +219,20 @@ class _Job:
         )
 
     def _decode(self, out: BinaryIO) -> image_cache.Index:
-        channels = self.channels
+        channels, size = self.channels, None
         while True:
             try:
-                return self._decode_as(out, channels)
+                return self._decode_as(out, channels, size)
             except _ColourFoundError:
                 channels = 3
-                out.seek(0)
-                out.truncate()
+            except _UsualSizeError as usual:
+                size = usual.args[0]
+            out.seek(0)
+            out.truncate()
 
-    def _decode_as(self, out: BinaryIO, channels: int | None) -> image_cache.Index:
-        used, skipped, handled, size, first = [], [], Counter[str](), None, ""
+    def _decode_as(self, out: BinaryIO, channels: int | None, size: tuple[int, int] | None) -> image_cache.Index:
+        used, skipped, handled, sizes = [], [], Counter[str](), Counter[tuple[int, int]]()
+        first = "most images"
         with decoding():
             for path, data, reason in self.files:
                 if path not in self.places:
@@ -236,10 +244,12 @@ class _Job:
                         raise BadImageError(reason)
                     image, rules = open_image(data)
                     if self.resize is None:
-                        size, first = (image.size, path) if size is None else (size, first)
+                        sizes[image.size] += 1
+                        if size is None:
+                            size, first = image.size, f"the first image ({shown(path)})"
                         if image.size != size:
                             ours, theirs = (f"{w} x {h} pixels" for w, h in (image.size, size))
-                            raise BadImageError(f"{_ANOTHER_SIZE}{ours}, the first image ({shown(first)}) {theirs}")
+                            raise BadImageError(f"{_ANOTHER_SIZE}{ours}, {first} {theirs}")
                 except BadImageError as bad:
                     if str(bad).startswith(_ANOTHER_SIZE) and not self.list_sizes:
                         raise self.size_refusal(path, str(bad)) from None
@@ -256,6 +266,8 @@ class _Job:
                 used.append(path)
         if not used:
             raise self._nothing(skipped)
+        if size is not None and sizes[size] < max(sizes.values()):
+            raise _UsualSizeError(sizes.most_common(1)[0][0])
         height, width = (size[1], size[0]) if size is not None else self.resize  # type: ignore[misc]
         return self._index(used, skipped, handled, (len(used), channels, height, width))
 

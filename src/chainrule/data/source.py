@@ -75,10 +75,10 @@ def find_folder(name: str, files: Sequence[Sequence[str]], *, folder: str | None
     reports = []
     below = name if folder is None else folder
     for place in _candidates(below):
-        missing = [names for names in files if not any((place / n).is_file() for n in names)]
+        missing = [names for names in files if not any(os.path.isfile(place / n) for n in names)]
         if not missing:
             return place
-        state = f"lacks {', '.join(_either(names) for names in missing)}" if place.is_dir() else "is not a folder"
+        state = f"lacks {', '.join(_either(names) for names in missing)}" if os.path.isdir(place) else "is not a folder"
         reports.append(f"{place} {state}")
     wanted = ", ".join(names[0] for names in files)
     if not os.environ.get(VARIABLE):

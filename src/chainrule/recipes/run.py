@@ -4,7 +4,7 @@
                       a loss, a schedule and an update rule are left to the package)
     history.json      the loss of every step, the scores of every epoch
     checkpoint/       the best weights; the normaliser and the class names in its `extra`
-    results.json      figures on all three parts, time, versions
+    results.json      figures on all three parts, time, versions; the files of the data set that were left out
     curves.png        learning curves
     confusion.png     the confusion matrix on the test rows (for classes)
 
@@ -114,6 +114,7 @@ def finish(experiment: Experiment, folder: Path, solver: Solver, *, seconds: flo
         "status": status,
         "seed": recipe.seed,
         "reported": {k: v for k, v in msgspec.to_builtins(recipe.reported).items() if v is not None},
+        "skipped_files": [entry._asdict() for entry in experiment.source.skipped],
     }
     for part in ("train", "val", "test"):
         if f"X_{part}" in experiment.data:

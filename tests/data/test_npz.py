@@ -141,3 +141,15 @@ def test_real_binary20d(data_folder):
     assert data.X.dtype == np.float64
     assert data.class_counts().tolist() == [460, 540]
     assert data.X.max() == pytest.approx(1.12006, abs=1e-5)
+
+
+def test_all_arrays_at_once(tmp_path):
+    np.savez(tmp_path / "a.npz", b=np.arange(100.0), a=np.eye(2))
+    arrays = read_npz(tmp_path / "a.npz")
+    assert sorted(arrays) == ["a", "b"]
+    with pytest.raises(DataError, match=r"array 'a' .* of at most 150 bytes"):  # what the other array left
+        read_npz(tmp_path / "a.npz", max_bytes=950)
+    (tmp_path / "b.npz").write_bytes(zip_bytes(**{"a" * 3000: b""}))
+    with pytest.raises(DataError, match="names of at most 255 letters, got 3004") as caught:
+        read_npz(tmp_path / "b.npz", ["a"])
+    assert len(str(caught.value)) < 500

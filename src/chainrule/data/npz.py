@@ -18,6 +18,7 @@ from chainrule.data.source import as_path
 from chainrule.errors import DataError, DTypeError, describe, require_number
 
 _MOST_BYTES = 2**31
+_MOST_NAME = 255
 _DEFLATE_RATIO = 1032  # deflate makes at most 1,032 bytes of one
 
 
@@ -35,6 +36,9 @@ def read_npz(
         raise DTypeError(f"read_npz: keys must be a sequence of names, got {describe(keys)}")
     try:
         with zipfile.ZipFile(file) as archive:
+            longest = max(map(len, archive.namelist()), default=0)
+            if longest > _MOST_NAME:
+                raise DataError(f"read_npz: {file} must have names of at most {_MOST_NAME} letters, got {longest}")
             if keys is None:
                 keys = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
             arrays: dict[str, np.ndarray] = {}

@@ -5,17 +5,22 @@
 
 namespace chainrule {
 
+constexpr uint32_t PHILOX_W0 = 0x9E3779B9, PHILOX_W1 = 0xBB67AE85;
+
+inline void philox_round(uint32_t& c0, uint32_t& c1, uint32_t& c2, uint32_t& c3, uint32_t k0, uint32_t k1) {
+    const uint64_t p0 = uint64_t(0xD2511F53) * c0, p1 = uint64_t(0xCD9E8D57) * c2;
+    c0 = uint32_t(p1 >> 32) ^ c1 ^ k0;
+    c1 = uint32_t(p1);
+    c2 = uint32_t(p0 >> 32) ^ c3 ^ k1;
+    c3 = uint32_t(p0);
+}
+
 inline void philox4x32(uint32_t& c0, uint32_t& c1, uint32_t& c2, uint32_t& c3, uint64_t key) {
     uint32_t k0 = uint32_t(key), k1 = uint32_t(key >> 32);
     for (int round = 0; round < 10; round++) {
-        const uint64_t p0 = uint64_t(0xD2511F53) * c0, p1 = uint64_t(0xCD9E8D57) * c2;
-        const uint32_t high0 = uint32_t(p0 >> 32), high1 = uint32_t(p1 >> 32);
-        c0 = high1 ^ c1 ^ k0;
-        c1 = uint32_t(p1);
-        c2 = high0 ^ c3 ^ k1;
-        c3 = uint32_t(p0);
-        k0 += 0x9E3779B9;
-        k1 += 0xBB67AE85;
+        philox_round(c0, c1, c2, c3, k0, k1);
+        k0 += PHILOX_W0;
+        k1 += PHILOX_W1;
     }
 }
 

@@ -36,6 +36,11 @@ struct RulePart {
 
 enum Status : int { OK = 0, DIVERGED = 1, CAREFUL = 2, BAD_LABEL = 3, FAILED = 4 };
 
+constexpr int64_t LINE = 16;  // floats in a cache line
+inline float* align(float* p) {
+    return reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(p) + 4 * LINE - 1) & ~uintptr_t(4 * LINE - 1));
+}
+
 // What the kernels of one run share.
 struct Context {
     Pool* pool = nullptr;
@@ -61,8 +66,8 @@ struct Context {
     // Memory for one thread, as long as its part runs.
     float* workspace(int thread, int64_t floats) const {
         auto& own = (*scratch)[thread];
-        if (int64_t(own.size()) < floats) own.resize(floats);
-        return own.data();
+        if (int64_t(own.size()) < floats + LINE) own.resize(floats + LINE);
+        return align(own.data());
     }
 };
 

@@ -9,14 +9,15 @@ namespace chainrule::CHAINRULE_ISA {
 
 constexpr int64_t RULE_BLOCK = 512;
 
-// w ← w + rule(g) for `size` numbers at `w`; `u` is room for one block. Each transform is one loop, as in optim/*.py.
-static inline void apply_rule(Context& context, Address w_at, const float* g, int64_t size, bool decay, float* u) {
+// w ← w + rule(u) for `size` numbers at `w`; u holds the gradient and is overwritten. Each transform is one loop, as in
+// optim/*.py.
+static inline void apply_rule(Context& context, Address w_at, float* gradient, int64_t size, bool decay) {
     const Address start = w_at & ((Address(1) << SPACE_BITS) - 1);
     const double t = double(context.step) + 1;
     for (int64_t first = 0; first < size; first += RULE_BLOCK) {
         const int64_t n = std::min(RULE_BLOCK, size - first);
         float* __restrict w = context.at(w_at) + first;
-        std::copy(g + first, g + first + n, u);
+        float* u = gradient + first;
         for (const RulePart& part : *context.rule) {
             const double *numbers = part.numbers.data();
             const float a = float(numbers[0]), b = float(numbers[1]), c = float(numbers[2]);

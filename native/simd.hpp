@@ -5,6 +5,7 @@
 #pragma once
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #ifndef CHAINRULE_ISA
 #error "compile with -DCHAINRULE_ISA=<namespace of the instruction set>"
@@ -29,6 +30,30 @@ typedef float Vector __attribute__((vector_size(4 * LANES), aligned(4), may_alia
 static inline Vector load(const float* p) { return *reinterpret_cast<const Vector*>(p); }
 static inline void store(float* p, Vector v) { *reinterpret_cast<Vector*>(p) = v; }
 static inline Vector splat(float x) { return x - Vector{}; }
+
+// Rows become columns: LANES vectors of LANES floats, by exchanging blocks of 1, 2, 4, ... across the diagonal.
+template <int step, int... I>
+static inline Vector lower_block(Vector a, Vector b, std::integer_sequence<int, I...>) {
+    return __builtin_shufflevector(a, b, (I & step ? LANES + (I ^ step) : I)...);
+}
+template <int step, int... I>
+static inline Vector upper_block(Vector a, Vector b, std::integer_sequence<int, I...>) {
+    return __builtin_shufflevector(a, b, (I & step ? LANES + I : I ^ step)...);
+}
+template <int step = 1>
+static inline void transpose(Vector (&rows)[LANES]) {
+    if constexpr (step < LANES) {
+        constexpr auto lanes = std::make_integer_sequence<int, LANES>{};
+#pragma GCC unroll 16
+        for (int i = 0; i < LANES; i++) {
+            if (i & step) continue;
+            const Vector a = rows[i], b = rows[i + step];
+            rows[i] = lower_block<step>(a, b, lanes);
+            rows[i + step] = upper_block<step>(a, b, lanes);
+        }
+        transpose<step * 2>(rows);
+    }
+}
 
 // The first `lanes` floats of v; a whole vector is one instruction.
 static inline void store_part(float* p, Vector v, int lanes) {

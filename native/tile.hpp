@@ -23,11 +23,14 @@ struct Tile {
     bool accumulate, relu, masked;
 };
 
-template <int R, int V>
+// Store the accumulators, whole vectors or with a part of the last one.
+template <int R, int V, bool whole>
 static inline void finish(const Tile& t, Vector (&acc)[R][V]) {
+#pragma GCC unroll 16
     for (int m = 0; m < R; m++) {
+#pragma GCC unroll 4
         for (int v = 0; v < V; v++) {
-            const int lanes = v == V - 1 ? t.last_lanes : LANES;
+            const int lanes = whole || v < V - 1 ? LANES : t.last_lanes;
             Vector a = acc[m][v];
             float* y = t.y[m] + v * LANES;
             if (t.bias) a += load(t.bias + v * LANES);
@@ -59,7 +62,8 @@ static void tile(const Tile& t) {
             }
         }
     }
-    finish<R, V>(t, acc);
+    if (t.last_lanes == LANES) finish<R, V, true>(t, acc);
+    else finish<R, V, false>(t, acc);
 }
 
 // The tile of the weights' gradient: g[m][f] += Σ_p x[p][m] · d[p][f] over `lines` lines of `length` pixels.
@@ -93,9 +97,12 @@ static void weight_tile(const WeightTile& t) {
             }
         }
     }
+    const int last_lanes = t.last_lanes;
+#pragma GCC unroll 16
     for (int m = 0; m < R; m++) {
+#pragma GCC unroll 4
         for (int v = 0; v < V; v++) {
-            const int lanes = v == V - 1 ? t.last_lanes : LANES;
+            const int lanes = v < V - 1 ? LANES : last_lanes;
             float* g = t.g + m * t.g_stride + v * LANES;
             store_part(g, t.accumulate ? acc[m][v] + load_part(g, lanes) : acc[m][v], lanes);
         }

@@ -8,7 +8,8 @@ namespace chainrule::CHAINRULE_ISA {
 
 namespace {
 
-constexpr int64_t ROW_BLOCK = 16 * ROWS;   // rows of x for one packing
+constexpr int64_t ROW_BLOCK = 24 * ROWS;  // rows of x for one packing
+constexpr int64_t PANELS_AT_ONCE = 8, DEPTH = 256, AHEAD = 8;  // packed weights that stay in the second-level cache
 
 struct Forward {
     View x, y;
@@ -61,41 +62,87 @@ void affine_forward(const int64_t* arguments, int64_t, Context& context) {
     const Panels panels(M);
     // Few rows use each weight too rarely for packing to pay.
     const bool direct = n <= 2 * ROWS;
+    // A part is some panels, so that W is read in long stretches, and a block of rows.
+    const int64_t threads = context.pool->size(), least = (panels.count + PANELS_AT_ONCE - 1) / PANELS_AT_ONCE;
+    const int64_t groups = std::min(panels.count, direct ? 4 * threads : (least + threads - 1) / threads * threads);
     const int64_t blocks = (n + ROW_BLOCK - 1) / ROW_BLOCK;
-    context.pool->run(panels.count * blocks, [&](int64_t part, int thread) {
-        const Panel panel = panels[part / blocks];
-        const int64_t first = part % blocks * ROW_BLOCK, last = std::min(n, first + ROW_BLOCK), width = panel.width();
+    context.pool->run(groups * blocks, [&](int64_t part, int thread) {
+        const int64_t group = part / blocks;
+        const int64_t first_panel = panels.count * group / groups, end_panel = panels.count * (group + 1) / groups;
+        const int64_t first = part % blocks * ROW_BLOCK, last = std::min(n, first + ROW_BLOCK);
+        const int64_t depth = direct ? D : std::min(D, DEPTH), start = panels[first_panel].start;
+        const int64_t stretch = std::min(M, panels[end_panel - 1].start + panels[end_panel - 1].width()) - start;
+        float* packed = context.workspace(thread, (depth + 1) * (stretch + LANES));
+        float* padded_bias = packed + depth * (stretch + LANES);
         Tile t;
         t.runs = ONE_RUN;
         t.run_count = 1;
-        t.run_length = D;
-        t.accumulate = false;
-        t.relu = a.relu;
         t.masked = false;
-        t.last_lanes = panel.last_lanes;
-        t.w = W + panel.start;
-        t.w_stride = M;
-        t.bias = b ? b + panel.start : nullptr;
-        const bool partial = panel.last_lanes < LANES;
-        if (!direct || partial) {
-            float* packed = context.workspace(thread, (D + 1) * width);
-            const int64_t here = std::min(width, M - panel.start);
-            for (int64_t k = 0; k < D; k++) {
-                std::memcpy(packed + k * width, W + k * M + panel.start, 4 * here);
-                if (partial) std::fill(packed + k * width + here, packed + (k + 1) * width, 0.0f);
+        for (int64_t k = 0; k < D; k += depth) {
+            t.run_length = std::min(depth, D - k);
+            t.accumulate = k > 0;
+            t.relu = a.relu && k + depth >= D;
+            if (!direct) {
+                for (int64_t row = 0; row < t.run_length; row++) {
+                    const float* from = W + (k + row) * M + start;
+                    for (int64_t i = first_panel; i < end_panel; i++) {
+                        const Panel panel = panels[i];
+                        float* to = packed + (panel.start - start) * depth + row * panel.width();
+                        __builtin_prefetch(from + AHEAD * M + panel.start - start);
+                        for (int v = 0; v < panel.vectors; v++) {
+                            const int lanes = v == panel.vectors - 1 ? panel.last_lanes : LANES;
+                            store(to + v * LANES, load_part(from + panel.start - start + v * LANES, lanes));
+                        }
+                    }
+                }
             }
-            if (b && partial) {
-                float* last_bias = packed + D * width;
-                std::fill(last_bias, last_bias + width, 0.0f);
-                std::memcpy(last_bias, b + panel.start, 4 * here);
-                t.bias = last_bias;
+            for (int64_t i = first_panel; i < end_panel; i++) {
+                const Panel panel = panels[i];
+                const bool partial = panel.last_lanes < LANES;
+                t.last_lanes = panel.last_lanes;
+                t.w = direct ? W + panel.start : packed + (panel.start - start) * depth;
+                t.w_stride = direct ? M : panel.width();
+                if (direct && partial) {
+                    for (int64_t row = 0; row < D; row++)
+                        for (int v = 0; v < panel.vectors; v++)
+                            store(packed + row * panel.width() + v * LANES,
+                                  load_part(W + row * M + panel.start + v * LANES,
+                                            v == panel.vectors - 1 ? panel.last_lanes : LANES));
+                    t.w = packed;
+                    t.w_stride = panel.width();
+                }
+                t.bias = b && k == 0 ? b + panel.start : nullptr;
+                if (t.bias && partial) {
+                    std::fill(padded_bias, padded_bias + panel.width(), 0.0f);
+                    std::memcpy(padded_bias, t.bias, 4 * std::min(panel.width(), M - panel.start));
+                    t.bias = padded_bias;
+                }
+                panel_product(t, x + k, a.x.image, y + panel.start, a.y.image, nullptr, first, last, panel.vectors);
             }
-            t.w = packed;
-            t.w_stride = width;
         }
-        panel_product(t, x, a.x.image, y + panel.start, a.y.image, nullptr, first, last, panel.vectors);
     });
 }
+
+namespace {
+
+// packed (M, width) = rows (count, M) transposed, zeros where there are fewer rows than the width.
+void pack_transposed(const float* rows, int64_t count, int64_t M, float* packed, int64_t width) {
+    for (int64_t f = 0; f < width; f += LANES) {
+        int64_t m = 0;
+        if (f + LANES <= count) {
+            for (; m + LANES <= M; m += LANES) {
+                Vector block[LANES];
+                for (int i = 0; i < LANES; i++) block[i] = load(rows + (f + i) * M + m);
+                transpose(block);
+                for (int i = 0; i < LANES; i++) store(packed + (m + i) * width + f, block[i]);
+            }
+        }
+        for (; m < M; m++)
+            for (int64_t i = f; i < f + LANES; i++) packed[m * width + i] = i < count ? rows[i * M + m] : 0;
+    }
+}
+
+}  // namespace
 
 // dx = d Wᵀ: a panel is some rows of W, transposed.
 void affine_backward(const int64_t* arguments, int64_t, Context& context) {
@@ -110,15 +157,7 @@ void affine_backward(const int64_t* arguments, int64_t, Context& context) {
         const int64_t first = part % blocks * ROW_BLOCK, last = std::min(n, first + ROW_BLOCK), width = panel.width();
         const int64_t here = std::min(width, D - panel.start);
         float* packed = context.workspace(thread, M * width);
-        for (int64_t m0 = 0; m0 < M; m0 += 16) {  // stretches of 16 keep both sides in the first-level cache
-            const int64_t m1 = std::min(M, m0 + 16);
-            for (int64_t f = 0; f < here; f++) {
-                const float* row = W + (panel.start + f) * M;
-                for (int64_t m = m0; m < m1; m++) packed[m * width + f] = row[m];
-            }
-            for (int64_t f = here; f < width; f++)
-                for (int64_t m = m0; m < m1; m++) packed[m * width + f] = 0;
-        }
+        pack_transposed(W + panel.start * M, here, M, packed, width);
         Tile t;
         t.runs = ONE_RUN;
         t.run_count = 1;
@@ -137,9 +176,10 @@ void affine_backward(const int64_t* arguments, int64_t, Context& context) {
 
 namespace {
 
-// Rows `row` to before `row + rows` of xᵀ d, written to `to` (rows, M).
+// Rows `row` to before `row + rows` of xᵀ d, written to `to` (rows, M); ahead(panel) is called before each panel.
+template <typename Ahead>
 void gradient_rows(const View& x, const View& d, const float* x_at, const float* d_at, int64_t n, int64_t row, int rows,
-                   float* to) {
+                   float* to, const Ahead& ahead) {
     const Panels panels(d.c);
     WeightTile t;
     t.lines = 1;
@@ -152,6 +192,7 @@ void gradient_rows(const View& x, const View& d, const float* x_at, const float*
     t.x = x_at + row;
     for (int64_t i = 0; i < panels.count; i++) {
         const Panel panel = panels[i];
+        ahead(panel);
         t.d = d_at + panel.start;
         t.g = to + panel.start;
         t.last_lanes = panel.last_lanes;
@@ -178,7 +219,7 @@ void affine_gradient(const int64_t* arguments, int64_t, Context& context) {
     const float *x = context.at(a.x.at), *d = context.at(a.d.at);
     float* dW = context.at(a.W);
     over_weight_rows(context, a.x.c, [&](int64_t row, int rows, int) {
-        gradient_rows(a.x, a.d, x, d, context.n, row, rows, dW + row * a.d.c);
+        gradient_rows(a.x, a.d, x, d, context.n, row, rows, dW + row * a.d.c, [](const Panel&) {});
     });
 }
 
@@ -186,10 +227,21 @@ void affine_gradient(const int64_t* arguments, int64_t, Context& context) {
 void affine_update(const int64_t* arguments, int64_t, Context& context) {
     const auto& a = *reinterpret_cast<const Update*>(arguments);
     const float *x = context.at(a.x.at), *d = context.at(a.d.at);
+    std::array<const float*, MAX_SPACES> rule_data{context.at(a.W)};
+    int moved = 1;
+    for (const RulePart& part : *context.rule)
+        for (int slot : part.slots)
+            if (slot >= 0) rule_data[moved++] = context.spaces[slot] + (rule_data[0] - context.spaces[PARAMS]);
     over_weight_rows(context, a.x.c, [&](int64_t row, int rows, int thread) {
-        float* g = context.workspace(thread, ROWS * a.d.c + RULE_BLOCK);
-        gradient_rows(a.x, a.d, x, d, context.n, row, rows, g);
-        apply_rule(context, a.W + row * a.d.c, g, rows * a.d.c, a.decay, g + ROWS * a.d.c);
+        float* g = context.workspace(thread, ROWS * a.d.c);
+        gradient_rows(a.x, a.d, x, d, context.n, row, rows, g, [&](const Panel& panel) {
+            // What the rule will need is on its way while the gradient is made.
+            for (int m = 0; m < rows; m++)
+                for (int i = 0; i < moved; i++)
+                    for (int v = 0; v < panel.vectors; v += LINE / LANES)
+                        __builtin_prefetch(rule_data[i] + (row + m) * a.d.c + panel.start + v * LANES, 1);
+        });
+        apply_rule(context, a.W + row * a.d.c, g, rows * a.d.c, a.decay);
     });
 }
 

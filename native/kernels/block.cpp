@@ -116,8 +116,28 @@ void fixed_scale(const int64_t* arguments, int64_t, Context& context) {
     for (int64_t c = 0; c < a.c; c++) scale[c] = float(double(gamma[c]) / std::sqrt(double(var[c]) + as_real(a.eps)));
 }
 
-void block_forward(const int64_t* arguments, int64_t, Context& context) {
-    const auto& a = *reinterpret_cast<const Forward*>(arguments);
+namespace {
+
+// Windows of one pixel and of 2 × 2, which nearly all are, are known to the compiler; 0 stands for any size.
+template <typename A, typename Function>
+void by_window(const A& a, const Function& f) {
+    if (a.pool_h == 1 && a.pool_w == 1) f(std::integral_constant<int, 1>{});
+    else if (a.pool_h == 2 && a.pool_w == 2) f(std::integral_constant<int, 2>{});
+    else f(std::integral_constant<int, 0>{});
+}
+
+// The bytes of a mask as floats, times the scale.
+inline Vector kept_scale(const uint8_t* kept, float scale, int lanes) {
+    typedef uint8_t Bytes __attribute__((vector_size(LANES)));
+    Bytes bytes{};
+    if (lanes == LANES) std::memcpy(&bytes, kept, LANES);
+    else std::memcpy(&bytes, kept, lanes);
+    return __builtin_convertvector(bytes, Vector) * scale;
+}
+
+template <int window>
+void forward(const Forward& a, Context& context) {
+    const int64_t pool_h = window ? window : a.pool_h, pool_w = window ? window : a.pool_w;
     const float *z = context.at(a.z.at), *scale = context.at(a.scale);
     const float *mean = context.at(a.mean), *beta = context.at(a.beta);
     const auto* keep = reinterpret_cast<const uint8_t*>(context.at(a.keep));
@@ -127,28 +147,24 @@ void block_forward(const int64_t* arguments, int64_t, Context& context) {
     in_parts(context, context.n * a.y.h, 1 + LEAST_FLOATS / (a.y.w * C), [&](int64_t first, int64_t last, int64_t, int) {
         for (int64_t l = first; l < last; l++) {
             const int64_t n = l / a.y.h, h = l - n * a.y.h;
-            const float* from = z + n * a.z.image + h * a.pool_h * a.z.row;
+            const float* from = z + n * a.z.image + h * pool_h * a.z.row;
             float* to = y + n * a.y.image + h * a.y.row;
             const uint8_t* kept = keep ? keep + l * a.y.w * C : nullptr;
-            for (int64_t w = 0; w < a.y.w; w++, from += a.pool_w * a.z.pixel, to += a.y.pixel) {
+            for (int64_t w = 0; w < a.y.w; w++, from += pool_w * a.z.pixel, to += a.y.pixel) {
                 over_vectors(C, [&](int64_t c, int lanes) {
                     const Vector s = scale ? load_part(scale + c, lanes) : splat(1.0f);
                     const Vector m = scale ? load_part(mean + c, lanes) : Vector{};
                     const Vector t = scale ? load_part(beta + c, lanes) : Vector{};
                     Vector best{};
-                    for (int64_t i = 0; i < a.pool_h; i++) {
-                        for (int64_t j = 0; j < a.pool_w; j++) {
+                    for (int64_t i = 0; i < pool_h; i++) {
+                        for (int64_t j = 0; j < pool_w; j++) {
                             Vector v = load_part(from + i * a.z.row + j * a.z.pixel + c, lanes);
                             if (scale) v = (v - m) * s + t;
                             best = i + j == 0 ? v : maximum(v, best);
                         }
                     }
                     if (a.relu) best = positive(best);
-                    if (kept) {
-                        Vector k{};
-                        for (int e = 0; e < lanes; e++) k[e] = float(kept[w * C + c + e]);
-                        best *= k * keep_scale;
-                    }
+                    if (kept) best *= kept_scale(kept + w * C + c, keep_scale, lanes);
                     store_part(to + c, best, lanes);
                 });
             }
@@ -156,16 +172,14 @@ void block_forward(const int64_t* arguments, int64_t, Context& context) {
     });
 }
 
-namespace {
-
 // The gradients of a window's values, in g, and the values as they are in memory, in z.
-template <typename A>
-inline void window_gradients(const A& a, const float* z_at, Vector d, Vector s, Vector m, Vector t, bool normalised, int lanes,
-                             Vector* z, Vector* g) {
-    const int64_t taps = a.pool_h * a.pool_w;
-    Vector best{}, value[MOST_TAPS];
+template <int window, typename A>
+inline void window_gradients(const A& a, const float* z_at, Vector d, Vector s, Vector m, Vector t, bool normalised,
+                             int lanes, Vector* z, Vector* g) {
+    const int64_t pool_w = window ? window : a.pool_w, taps = window ? window * window : a.pool_h * a.pool_w;
+    Vector best{}, value[window ? window * window : MOST_TAPS];
     for (int64_t k = 0; k < taps; k++) {
-        z[k] = load_part(z_at + k / a.pool_w * a.z.row + k % a.pool_w * a.z.pixel, lanes);
+        z[k] = load_part(z_at + k / pool_w * a.z.row + k % pool_w * a.z.pixel, lanes);
         value[k] = normalised ? (z[k] - m) * s + t : z[k];
         best = k == 0 ? value[k] : maximum(value[k], best);
     }
@@ -178,19 +192,13 @@ inline void window_gradients(const A& a, const float* z_at, Vector d, Vector s, 
 
 inline Vector output_gradient(const float* d, const uint8_t* kept, float keep_scale, int lanes) {
     Vector v = load_part(d, lanes);
-    if (kept) {
-        Vector k{};
-        for (int e = 0; e < lanes; e++) k[e] = float(kept[e]);
-        v *= k * keep_scale;
-    }
-    return v;
+    return kept ? v * kept_scale(kept, keep_scale, lanes) : v;
 }
 
-}  // namespace
-
 // Σ g and Σ g (z − mean) of each channel, part by part.
-void block_sums(const int64_t* arguments, int64_t, Context& context) {
-    const auto& a = *reinterpret_cast<const Sums*>(arguments);
+template <int window>
+void sums(const Sums& a, Context& context) {
+    const int64_t pool_h = window ? window : a.pool_h, pool_w = window ? window : a.pool_w;
     const float *d = context.at(a.d.at), *z = context.at(a.z.at);
     const float *scale = context.at(a.scale), *mean = context.at(a.mean), *beta = context.at(a.beta);
     const auto* keep = reinterpret_cast<const uint8_t*>(context.at(a.keep));
@@ -205,15 +213,15 @@ void block_sums(const int64_t* arguments, int64_t, Context& context) {
             over_vectors(C, [&](int64_t c, int lanes) {
                 const Vector s = load_part(scale + c, lanes), t = load_part(beta + c, lanes);
                 const Vector m = load_part(mean + c, lanes);
-                const float* from = z + n * a.z.image + h * a.pool_h * a.z.row + c;
+                const float* from = z + n * a.z.image + h * pool_h * a.z.row + c;
                 const float* out = d + n * a.d.image + h * a.d.row + c;
                 Vector sum = load_part(sums + c, lanes), product = load_part(products + c, lanes);
-                for (int64_t w = 0; w < a.d.w; w++, from += a.pool_w * a.z.pixel, out += a.d.pixel) {
+                for (int64_t w = 0; w < a.d.w; w++, from += pool_w * a.z.pixel, out += a.d.pixel) {
                     const uint8_t* kept = keep ? keep + (l * a.d.w + w) * C + c : nullptr;
-                    Vector values[MOST_TAPS], g[MOST_TAPS];
-                    window_gradients(a, from, output_gradient(out, kept, keep_scale, lanes), s, m, t, true, lanes, values,
+                    Vector values[window ? window * window : MOST_TAPS], g[window ? window * window : MOST_TAPS];
+                    window_gradients<window>(a, from, output_gradient(out, kept, keep_scale, lanes), s, m, t, true, lanes, values,
                                      g);
-                    for (int64_t k = 0; k < a.pool_h * a.pool_w; k++) {
+                    for (int64_t k = 0; k < pool_h * pool_w; k++) {
                         sum += g[k];
                         product += g[k] * (values[k] - m);
                     }
@@ -223,6 +231,66 @@ void block_sums(const int64_t* arguments, int64_t, Context& context) {
             });
         }
     });
+}
+
+template <int window>
+void backward(const Backward& a, Context& context) {
+    const int64_t pool_h = window ? window : a.pool_h, pool_w = window ? window : a.pool_w;
+    const float *d = context.at(a.d.at), *z = context.at(a.z.at);
+    const float *scale = context.at(a.scale), *mean = context.at(a.mean), *beta = context.at(a.beta);
+    const float* coefficients = context.at(a.coefficients);
+    const auto* keep = reinterpret_cast<const uint8_t*>(context.at(a.keep));
+    const float keep_scale = float(as_real(a.keep_scale));
+    float* dz = context.at(a.dz.at);
+    const int64_t C = a.d.c;
+    in_parts(context, context.n * a.d.h, 1 + LEAST_FLOATS / (a.d.w * C), [&](int64_t first, int64_t last, int64_t, int) {
+        for (int64_t l = first; l < last; l++) {
+            const int64_t n = l / a.d.h, h = l - n * a.d.h;
+            over_vectors(C, [&](int64_t c, int lanes) {
+                const Vector s = scale ? load_part(scale + c, lanes) : Vector{};
+                const Vector t = scale ? load_part(beta + c, lanes) : Vector{};
+                const Vector m = scale ? load_part(mean + c, lanes) : Vector{};
+                const Vector p = scale ? load_part(coefficients + c, lanes) : Vector{};
+                const Vector q = scale ? load_part(coefficients + C + c, lanes) : Vector{};
+                const Vector r = scale ? load_part(coefficients + 2 * C + c, lanes) : Vector{};
+                const float* from = z + n * a.z.image + h * pool_h * a.z.row + c;
+                float* to = dz + n * a.dz.image + h * pool_h * a.dz.row + c;
+                const float* out = d + n * a.d.image + h * a.d.row + c;
+                for (int64_t w = 0; w < a.d.w; w++) {
+                    const uint8_t* kept = keep ? keep + (l * a.d.w + w) * C + c : nullptr;
+                    Vector values[window ? window * window : MOST_TAPS], g[window ? window * window : MOST_TAPS];
+                    window_gradients<window>(a, from, output_gradient(out, kept, keep_scale, lanes), s, m, t, scale != nullptr,
+                                     lanes, values, g);
+                    for (int64_t k = 0; k < pool_h * pool_w; k++) {
+                        float* place = to + k / pool_w * a.dz.row + k % pool_w * a.dz.pixel;
+                        Vector v = scale ? p * g[k] - q - r * (values[k] - m) : g[k];
+                        if (a.accumulate) v += load_part(place, lanes);
+                        store_part(place, v, lanes);
+                    }
+                    from += pool_w * a.z.pixel;
+                    to += pool_w * a.dz.pixel;
+                    out += a.d.pixel;
+                }
+            });
+        }
+    });
+}
+
+}  // namespace
+
+void block_forward(const int64_t* arguments, int64_t, Context& context) {
+    const auto& a = *reinterpret_cast<const Forward*>(arguments);
+    by_window(a, [&](auto window) { forward<window.value>(a, context); });
+}
+
+void block_sums(const int64_t* arguments, int64_t, Context& context) {
+    const auto& a = *reinterpret_cast<const Sums*>(arguments);
+    by_window(a, [&](auto window) { sums<window.value>(a, context); });
+}
+
+void block_backward(const int64_t* arguments, int64_t, Context& context) {
+    const auto& a = *reinterpret_cast<const Backward*>(arguments);
+    by_window(a, [&](auto window) { backward<window.value>(a, context); });
 }
 
 // dbeta, dgamma, and the three numbers of dz = p g − q − r (z − mean).
@@ -245,48 +313,6 @@ void block_gradients(const int64_t* arguments, int64_t, Context& context) {
         coefficients[C + c] = float(p * sum / count);
         coefficients[2 * C + c] = float(p * r * r * product / count);
     }
-}
-
-void block_backward(const int64_t* arguments, int64_t, Context& context) {
-    const auto& a = *reinterpret_cast<const Backward*>(arguments);
-    const float *d = context.at(a.d.at), *z = context.at(a.z.at);
-    const float *scale = context.at(a.scale), *mean = context.at(a.mean), *beta = context.at(a.beta);
-    const float* coefficients = context.at(a.coefficients);
-    const auto* keep = reinterpret_cast<const uint8_t*>(context.at(a.keep));
-    const float keep_scale = float(as_real(a.keep_scale));
-    float* dz = context.at(a.dz.at);
-    const int64_t C = a.d.c;
-    in_parts(context, context.n * a.d.h, 1 + LEAST_FLOATS / (a.d.w * C), [&](int64_t first, int64_t last, int64_t, int) {
-        for (int64_t l = first; l < last; l++) {
-            const int64_t n = l / a.d.h, h = l - n * a.d.h;
-            over_vectors(C, [&](int64_t c, int lanes) {
-                const Vector s = scale ? load_part(scale + c, lanes) : Vector{};
-                const Vector t = scale ? load_part(beta + c, lanes) : Vector{};
-                const Vector m = scale ? load_part(mean + c, lanes) : Vector{};
-                const Vector p = scale ? load_part(coefficients + c, lanes) : Vector{};
-                const Vector q = scale ? load_part(coefficients + C + c, lanes) : Vector{};
-                const Vector r = scale ? load_part(coefficients + 2 * C + c, lanes) : Vector{};
-                const float* from = z + n * a.z.image + h * a.pool_h * a.z.row + c;
-                float* to = dz + n * a.dz.image + h * a.pool_h * a.dz.row + c;
-                const float* out = d + n * a.d.image + h * a.d.row + c;
-                for (int64_t w = 0; w < a.d.w; w++) {
-                    const uint8_t* kept = keep ? keep + (l * a.d.w + w) * C + c : nullptr;
-                    Vector values[MOST_TAPS], g[MOST_TAPS];
-                    window_gradients(a, from, output_gradient(out, kept, keep_scale, lanes), s, m, t, scale != nullptr,
-                                     lanes, values, g);
-                    for (int64_t k = 0; k < a.pool_h * a.pool_w; k++) {
-                        float* place = to + k / a.pool_w * a.dz.row + k % a.pool_w * a.dz.pixel;
-                        Vector v = scale ? p * g[k] - q - r * (values[k] - m) : g[k];
-                        if (a.accumulate) v += load_part(place, lanes);
-                        store_part(place, v, lanes);
-                    }
-                    from += a.pool_w * a.z.pixel;
-                    to += a.pool_w * a.dz.pixel;
-                    out += a.d.pixel;
-                }
-            });
-        }
-    });
 }
 
 void running_moments(const int64_t* arguments, int64_t, Context& context) {

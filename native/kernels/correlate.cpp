@@ -11,7 +11,7 @@ namespace chainrule::CHAINRULE_ISA {
 namespace {
 
 // Floats that a part of the work reads and writes, to stay in the second-level cache.
-constexpr int64_t CACHED = 48 * 1024;
+constexpr int64_t CACHED = 80 * 1024;
 
 struct Packing {  // weight (group, k, f) is at group · group_stride + k_offset[k] + f · f_stride
     Address weights, packed;
@@ -85,6 +85,7 @@ void correlate(const int64_t* arguments, int64_t count, Context& context) {
     const float *x = context.at(a.x.at), *packed = context.at(a.packed), *bias = context.at(a.bias);
     const float* mask = context.at(a.mask);
     float* y = context.at(a.y.at);
+    const int64_t x_step = a.stride_w * a.x.pixel, x_line = a.stride_h * a.x.row;
 
     // The bias in whole vectors, group after group.
     float* padded_bias = nullptr;
@@ -98,7 +99,7 @@ void correlate(const int64_t* arguments, int64_t count, Context& context) {
 
     // A part is a block of pixels with all panels; where there are few pixels, a block with some of the panels.
     const int64_t total = context.n * pixels(a.y);
-    const int64_t block = std::clamp<int64_t>(CACHED / (in_group * a.stride_h * a.stride_w + a.y.c), 4 * ROWS, 1024);
+    const int64_t block = std::clamp<int64_t>(CACHED / 3 / (in_group * a.stride_h * a.stride_w + a.y.c), 4 * ROWS, 1024);
     const int64_t blocks = (total + block - 1) / block;
     const int64_t work = a.groups * panels.count;
     const int64_t slices = blocks >= 16 ? 1 : std::min<int64_t>(work, (16 + blocks - 1) / blocks);
@@ -119,16 +120,24 @@ void correlate(const int64_t* arguments, int64_t count, Context& context) {
             t.bias = bias ? padded_bias + group * panels.padded() + panel.start : nullptr;
             t.last_lanes = panel.last_lanes;
             const int64_t x_channel = group * in_group, y_channel = group * out_group + panel.start;
+            // Where pixel `first` is; from there on without divisions.
+            int64_t column = first % a.y.w, h = first / a.y.w % a.y.h, n = first / a.y.w / a.y.h;
+            const float* from = x + n * a.x.image + h * x_line + column * x_step + x_channel;
+            int64_t to = n * a.y.image + h * a.y.row + column * a.y.pixel + y_channel;
             for (int64_t p = first; p < last;) {
                 const int rows = next_rows(last - p);
-                int64_t line = p / a.y.w, column = p - line * a.y.w;
                 for (int m = 0; m < rows; m++) {
-                    const int64_t n = line / a.y.h, h = line - n * a.y.h;
-                    t.x[m] = x + n * a.x.image + h * a.stride_h * a.x.row + column * a.stride_w * a.x.pixel + x_channel;
-                    const int64_t to = n * a.y.image + h * a.y.row + column * a.y.pixel + y_channel;
+                    t.x[m] = from;
                     t.y[m] = y + to;
                     if (mask) t.mask[m] = mask + to;
-                    if (++column == a.y.w) column = 0, line++;
+                    from += x_step;
+                    to += a.y.pixel;
+                    if (++column == a.y.w) {
+                        column = 0;
+                        if (++h == a.y.h) h = 0, n++;
+                        from = x + n * a.x.image + h * x_line + x_channel;
+                        to = n * a.y.image + h * a.y.row + y_channel;
+                    }
                 }
                 run_tile(rows, panel.vectors, t);
                 p += rows;
@@ -137,54 +146,143 @@ void correlate(const int64_t* arguments, int64_t count, Context& context) {
     });
 }
 
-// g (groups, K, F) = Σ over pixels of x at every place of the window times d. Each thread owns some tiles of g and sums
-// them over all pixels in order.
+namespace {
+
+// One part of the sums over a block of lines: tiles `first` to before `last`, each over all pixels of the block.
+struct Block {
+    const Sums& a;
+    const int64_t* runs;
+    int64_t run_count, K, in_group, out_group;
+    int64_t first_line, lines, length;  // lines of d, and pixels in each
+    bool rows_only;                     // no images: all rows of the batch make one line
+    const float *x, *d;
+    float* g;
+
+    int64_t x_line(int64_t l) const {
+        if (rows_only) return 0;
+        const int64_t n = (first_line + l) / a.d.h, h = (first_line + l) - n * a.d.h;
+        return n * a.x.image + h * a.stride_h * a.x.row;
+    }
+    int64_t d_line(int64_t l) const { return rows_only ? 0 : line_offset(a.d, first_line + l); }
+    int64_t x_step() const { return rows_only ? a.x.image : a.x.pixel; }
+    int64_t d_step() const { return rows_only ? a.d.image : a.d.pixel; }
+
+    // A panel of d, pixel after pixel, for the first-level cache.
+    void pack_d(const Panel& panel, int64_t group, float* to) const {
+        for (int64_t l = 0; l < lines; l++) {
+            const float* from = d + d_line(l) + group * out_group + panel.start;
+            for (int64_t p = 0; p < length; p++, from += d_step(), to += panel.width())
+                for (int v = 0; v < panel.vectors; v++) store(to + v * LANES, load(from + v * LANES));
+        }
+    }
+};
+
+// Few channels: a tile's rows run through the taps of a line, and x is read where it is.
+void sum_narrow(const Block& b, const Panels& panels, int64_t first, int64_t last, float* room) {
+    const int64_t row_tiles = (b.a.run_length + ROWS - 1) / ROWS;
+    auto* tables = reinterpret_cast<int64_t*>(room);
+    float* packed = align(room + 4 * b.lines);
+    WeightTile t;
+    t.lines = b.lines;
+    t.length = b.length;
+    t.x_pixel = b.a.stride_w * b.x_step();
+    t.g_stride = b.out_group;
+    t.x_lines = tables;
+    t.d_lines = tables + b.lines;
+    t.d = packed;
+    t.accumulate = b.first_line > 0;
+    for (int64_t l = 0; l < b.lines; l++) tables[l] = b.x_line(l);
+    int64_t packed_panel = -1;
+    for (int64_t i = first; i < last; i++) {
+        const int64_t run = i % b.run_count, j = i / b.run_count, tile = j % row_tiles, k = j / row_tiles;
+        const int64_t group = k / panels.count;
+        const Panel panel = panels[k % panels.count];
+        if (k != packed_panel) {
+            packed_panel = k;
+            b.pack_d(panel, group, packed);
+            t.d_pixel = panel.width();
+            for (int64_t l = 0; l < b.lines; l++) tables[b.lines + l] = l * b.length * panel.width();
+        }
+        const int64_t row = b.a.run_length * tile / row_tiles, end = b.a.run_length * (tile + 1) / row_tiles;
+        t.x = b.x + b.runs[run] + group * b.in_group + row;
+        t.g = b.g + (group * b.K + run * b.a.run_length + row) * b.out_group + panel.start;
+        t.last_lanes = panel.last_lanes;
+        run_weight_tile(int(end - row), panel.vectors, t);
+    }
+}
+
+// Many channels: a tile's rows are channels of one tap, and x is packed too, once for all taps of a line.
+void sum_wide(const Block& b, const Panels& panels, int64_t first, int64_t last, float* room) {
+    const int64_t channel_tiles = (b.in_group + ROWS - 1) / ROWS, taps = b.a.run_length / b.in_group;
+    const int64_t wide = (b.length - 1) * b.a.stride_w + taps;  // pixels of x in a line
+    auto* tables = reinterpret_cast<int64_t*>(room);
+    float* packed_d = align(room + 4 * b.lines);
+    float* packed_x = packed_d + b.lines * b.length * panels.padded();
+    WeightTile t;
+    t.lines = b.lines;
+    t.length = b.length;
+    t.g_stride = b.out_group;
+    t.x_lines = tables;
+    t.d_lines = tables + b.lines;
+    t.accumulate = b.first_line > 0;
+    int64_t packed_group = -1;
+    for (int64_t i = first; i < last; i++) {
+        const int64_t run = i % b.run_count, j = i / b.run_count, tile = j % channel_tiles, group = j / channel_tiles;
+        if (group != packed_group) {
+            packed_group = group;
+            for (int64_t k = 0; k < panels.count; k++)
+                b.pack_d(panels[k], group, packed_d + panels[k].start * b.lines * b.length);
+        }
+        const int64_t row = b.in_group * tile / channel_tiles, end = b.in_group * (tile + 1) / channel_tiles;
+        const int64_t rows = end - row;
+        float* to = packed_x;
+        for (int64_t l = 0; l < b.lines; l++) {
+            const float* from = b.x + b.x_line(l) + b.runs[run] + group * b.in_group + row;
+            for (int64_t p = 0; p < wide; p++, from += b.x_step(), to += rows)
+                for (int64_t c = 0; c < rows; c += LANES) store(to + c, load(from + c));  // the next pixel's place too
+            tables[l] = l * wide * rows;
+        }
+        t.x_pixel = b.a.stride_w * rows;
+        for (int64_t k = 0; k < panels.count; k++) {
+            const Panel panel = panels[k];
+            t.d = packed_d + panel.start * b.lines * b.length;
+            t.d_pixel = panel.width();
+            for (int64_t l = 0; l < b.lines; l++) tables[b.lines + l] = l * b.length * panel.width();
+            t.last_lanes = panel.last_lanes;
+            for (int64_t tap = 0; tap < taps; tap++) {
+                t.x = packed_x + tap * rows;
+                t.g = b.g + (group * b.K + run * b.a.run_length + tap * b.in_group + row) * b.out_group + panel.start;
+                run_weight_tile(int(rows), panel.vectors, t);
+            }
+        }
+    }
+}
+
+}  // namespace
+
+// g (groups, K, F) = Σ over pixels of x at every place of the window times d. Each part owns some tiles of g and sums
+// them over all pixels in order, block of lines after block.
 void correlate_weights(const int64_t* arguments, int64_t count, Context& context) {
     const auto& a = *reinterpret_cast<const Sums*>(arguments);
     const int64_t* runs = arguments + sizeof(Sums) / 8;
-    const int64_t run_count = count - int64_t(sizeof(Sums) / 8), K = run_count * a.run_length;
+    const int64_t run_count = count - int64_t(sizeof(Sums) / 8);
     const int64_t in_group = a.x.c / a.groups, out_group = a.d.c / a.groups;
     const Panels panels(out_group);
-    const float *x = context.at(a.x.at), *d = context.at(a.d.at);
-    float* g = context.at(a.g);
-
-    const bool rows_only = a.d.h * a.d.w == 1;  // no images: all rows of the batch make one line
-    const int64_t lines = rows_only ? 1 : context.n * a.d.h, length = rows_only ? context.n : a.d.w;
-    const int64_t line_floats = length * (a.x.c * a.stride_h * a.stride_w + a.d.c);
-    const int64_t block = std::max<int64_t>(1, CACHED / line_floats);
-
-    const int64_t row_tiles = (a.run_length + ROWS - 1) / ROWS;
-    const int64_t tiles = a.groups * run_count * row_tiles * panels.count;
+    const bool rows_only = a.d.h * a.d.w == 1, wide = in_group >= 8 * ROWS;
+    const int64_t all_lines = rows_only ? 1 : context.n * a.d.h, length = rows_only ? context.n : a.d.w;
+    const int64_t block = std::clamp<int64_t>(CACHED / (length * (a.x.c * a.stride_h * a.stride_w + a.d.c)), 1, all_lines);
+    const int64_t row_tiles = ((wide ? in_group : a.run_length) + ROWS - 1) / ROWS;
+    const int64_t tiles = a.groups * run_count * row_tiles * (wide ? 1 : panels.count);
     const int64_t parts = std::min<int64_t>(tiles, 2 * context.pool->size());
+    const int64_t x_pixels = (length - 1) * a.stride_w + a.run_length / in_group;
+    const int64_t room = 4 * block + block * length * panels.padded() + block * x_pixels * ROWS + 2 * LANES + LINE;
     context.pool->run(parts, [&](int64_t part, int thread) {
-        auto* tables = reinterpret_cast<int64_t*>(context.workspace(thread, 4 * block));
-        WeightTile t;
-        t.x_pixel = rows_only ? a.x.image : a.stride_w * a.x.pixel;
-        t.d_pixel = rows_only ? a.d.image : a.d.pixel;
-        t.length = length;
-        t.g_stride = out_group;
-        t.x_lines = tables;
-        t.d_lines = tables + block;
-        for (int64_t first = 0; first < lines; first += block) {
-            t.lines = std::min(block, lines - first);
-            for (int64_t l = 0; l < t.lines; l++) {
-                const int64_t n = (first + l) / a.d.h, h = (first + l) - n * a.d.h;
-                tables[l] = n * a.x.image + h * a.stride_h * a.x.row;
-                tables[block + l] = n * a.d.image + h * a.d.row;
-            }
-            t.accumulate = first > 0;
-            for (int64_t i = tiles * part / parts; i < tiles * (part + 1) / parts; i++) {
-                // Runs innermost: the tiles of one set of channels follow each other.
-                const int64_t run = i % run_count, j = i / run_count, tile = j % row_tiles, k = j / row_tiles;
-                const int64_t group = k / panels.count;
-                const Panel panel = panels[k % panels.count];
-                const int64_t row = a.run_length * tile / row_tiles, end = a.run_length * (tile + 1) / row_tiles;
-                t.x = x + runs[run] + group * in_group + row;
-                t.d = d + group * out_group + panel.start;
-                t.g = g + (group * K + run * a.run_length + row) * out_group + panel.start;
-                t.last_lanes = panel.last_lanes;
-                run_weight_tile(int(end - row), panel.vectors, t);
-            }
+        float* own = context.workspace(thread, room);
+        for (int64_t first = 0; first < all_lines; first += block) {
+            const Block b{a, runs, run_count, run_count * a.run_length, in_group, out_group, first,
+                          std::min(block, all_lines - first), length, rows_only, context.at(a.x.at), context.at(a.d.at),
+                          context.at(a.g)};
+            (wide ? sum_wide : sum_narrow)(b, panels, tiles * part / parts, tiles * (part + 1) / parts, own);
         }
     });
 }

@@ -14,6 +14,21 @@ struct Mask {
 constexpr uint32_t FORWARD = 2;  // arrays.Stream.FORWARD
 constexpr int64_t AT_ONCE = 64;  // blocks of four words
 
+// Blocks `first` and the AT_ONCE − 1 after it, a round at a time, so that compilers make vectors of the loop over blocks.
+inline void draw(uint64_t first, uint64_t key, uint32_t (&words)[4][AT_ONCE]) {
+    for (int64_t b = 0; b < AT_ONCE; b++) {
+        words[0][b] = uint32_t(first + uint64_t(b));
+        words[1][b] = uint32_t((first + uint64_t(b)) >> 32);
+        words[2][b] = words[3][b] = 0;
+    }
+    uint32_t k0 = uint32_t(key), k1 = uint32_t(key >> 32);
+    for (int round = 0; round < 10; round++) {
+        for (int64_t b = 0; b < AT_ONCE; b++) philox_round(words[0][b], words[1][b], words[2][b], words[3][b], k0, k1);
+        k0 += PHILOX_W0;
+        k1 += PHILOX_W1;
+    }
+}
+
 }  // namespace
 
 void dropout_mask(const int64_t* arguments, int64_t count, Context& context) {
@@ -27,19 +42,17 @@ void dropout_mask(const int64_t* arguments, int64_t count, Context& context) {
         // Word i belongs to element i of (n, c, h, w).
         for (int64_t i = first * image / 4 * 4; i < last * image; i += 4 * AT_ONCE) {
             uint32_t words[4][AT_ONCE];
-            for (int64_t b = 0; b < AT_ONCE; b++) {
-                const uint64_t block = uint64_t(i / 4 + b);
-                uint32_t c0 = uint32_t(block), c1 = uint32_t(block >> 32), c2 = 0, c3 = 0;
-                philox4x32(c0, c1, c2, c3, key);
-                words[0][b] = c0, words[1][b] = c1, words[2][b] = c2, words[3][b] = c3;
-            }
+            draw(uint64_t(i / 4), key, words);
             const int64_t start = std::max(i, first * image), end = std::min(i + 4 * AT_ONCE, last * image);
             int64_t n = start / image, rest = start - n * image, c = rest / area, p = rest - c * area;
+            uint8_t* to = keep + n * image + p * C + c;
             for (int64_t j = start; j < end; j++) {
-                keep[n * image + p * C + c] = words[(j - i) % 4][(j - i) / 4] >= threshold;
+                *to = words[uint64_t(j - i) % 4][uint64_t(j - i) / 4] >= threshold;
+                to += C;
                 if (++p == area) {
                     p = 0;
                     if (++c == C) c = 0, n++;
+                    to = keep + n * image + c;
                 }
             }
         }

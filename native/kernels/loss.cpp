@@ -120,14 +120,18 @@ void check_gradient(const int64_t* arguments, int64_t, Context& context) {
     const auto& a = *reinterpret_cast<const Range*>(arguments);
     const float* g = context.at(a.at);
     const int64_t parts = part_count(a.size, 16384);
-    std::array<float, MOST_PARTS> largest{};
+    std::array<float, MOST_PARTS> squares{};
     in_parts(context, a.size, 16384, [&](int64_t first, int64_t last, int64_t part, int) {
-        float sum = 0;
-        for (int64_t i = first; i < last; i++) sum += g[i] * g[i];
-        largest[part] = sum;
+        Vector sums[4] = {};
+        float rest = 0;
+        int64_t i = first;
+        for (; i + 4 * LANES <= last; i += 4 * LANES)
+            for (int v = 0; v < 4; v++) sums[v] += load(g + i + v * LANES) * load(g + i + v * LANES);
+        for (; i < last; i++) rest += g[i] * g[i];
+        squares[part] = rest + sum_lanes(sums[0] + sums[1] + (sums[2] + sums[3]));
     });
     for (int64_t part = 0; part < parts; part++)
-        if (!(largest[part] < HARMLESS * HARMLESS / MOST_PARTS)) context.status = CAREFUL;
+        if (!(squares[part] < HARMLESS * HARMLESS / MOST_PARTS)) context.status = CAREFUL;
 }
 
 // The same for the gradient xᵀ d, before it is made: no entry exceeds n · max |x| · max |d|.
@@ -162,8 +166,13 @@ void update(const int64_t* arguments, int64_t, Context& context) {
     const auto& a = *reinterpret_cast<const Range*>(arguments);
     const Address start = a.at & ((Address(1) << SPACE_BITS) - 1);
     in_parts(context, a.size, 4096, [&](int64_t first, int64_t last, int64_t, int thread) {
+        const float* g = context.spaces[GRADIENTS] + start;
         float* u = context.workspace(thread, RULE_BLOCK);
-        apply_rule(context, a.at + first, context.spaces[GRADIENTS] + start + first, last - first, a.decay, u);
+        for (int64_t i = first; i < last; i += RULE_BLOCK) {  // a copy: users may look at the gradient after the step
+            const int64_t size = std::min(RULE_BLOCK, last - i);
+            std::copy(g + i, g + i + size, u);
+            apply_rule(context, a.at + i, u, size, a.decay);
+        }
     });
 }
 

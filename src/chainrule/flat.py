@@ -81,8 +81,15 @@ class FlatViews(MutableMapping[str, Array]):
         raise ConfigError(f"index must be from 0 to {self.flat.size - 1}, got {index}")
 
 
+#: Bytes of a cache line, at a multiple of which vectors start.
+_LINE = 64
+
+
 def _zeros(total: int, dtype: Any) -> Array:
+    itemsize = np.dtype(dtype).itemsize
     try:
-        return np.zeros(total, dtype)
+        raw = np.zeros(total + _LINE // itemsize, dtype)
+        skip = -raw.ctypes.data % _LINE // itemsize
+        return raw[skip : skip + total]
     except (MemoryError, ValueError, OverflowError):
         raise ConfigError(f"the tensors must fit in memory, got {total} numbers of {np.dtype(dtype)}") from None

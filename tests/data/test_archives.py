@@ -269,6 +269,15 @@ def test_large_numbers_and_old_tars(tmp_path):
     assert [(m.name, m.data) for m in iterate_members(tmp_path / "a.tar")] == [("x", b"hello"), ("folder/y", b"abc")]
 
 
+def test_sums_of_signed_bytes_as_old_tars_have_them(tmp_path):
+    name = "é.txt".encode()
+    plain = header(name)
+    signed = sum(byte - 256 * (byte > 127) for byte in plain[:148] + b" " * 8 + plain[156:])
+    assert signed > 0
+    (tmp_path / "a.tar").write_bytes(header(name, total=b"%06o\0 " % signed) + END)
+    assert [m.name for m in iterate_members(tmp_path / "a.tar")] == ["é.txt"]
+
+
 def test_several_packed_streams_in_one_file(tmp_path):
     data = tar_bytes(FILES.items())
     for pack in (gzip.compress, lzma.compress):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,6 +50,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         faults = self.server.faults.get(name, [])
         fault = faults.pop(0) if faults else None
         self.server.requests.append((name, wanted))
+        self.server.encodings.add(self.headers.get("Accept-Encoding"))
+        if fault == "slow":
+            time.sleep(0.5)
         self.close_connection = True
         if data is None or isinstance(fault, int):
             self.send_error(404 if data is None else fault)
@@ -85,7 +89,7 @@ def server(tmp_path, monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setattr("chainrule.data.download._PAUSE", 0.0)
     made = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made.content, made.faults, made.requests = dict(CONTENT), {}, []
+    made.content, made.faults, made.requests, made.encodings = dict(CONTENT), {}, [], set()
     thread = threading.Thread(target=made.serve_forever, daemon=True)
     thread.start()
     made.url = f"http://127.0.0.1:{made.server_port}/"
@@ -120,6 +124,7 @@ def test_all_files_come_and_load(server, capfd):
     count = len(server.requests)
     fetch("mnist")  # is there
     assert len(server.requests) == count
+    assert server.encodings == {"identity"}  # a .gz file must not be unpacked on its way
     assert len(load("mnist").test) == 10
     assert capfd.readouterr() == ("", "")
 
@@ -288,6 +293,7 @@ def test_the_system_refuses_to_write(server, case, text):
 def test_processes_at_once(server):
     files = [",".join([f.name, f.urls[0], str(f.size), f.sha256]) for f in FACTS["mnist"].files]
     command = [sys.executable, "-c", PROGRAM, "both", *files]
+    server.faults[IMAGES] = ["slow"] * 3
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     assert [process.communicate()[0] for process in running] == [""] * 3
     assert left(server) == set(CONTENT)

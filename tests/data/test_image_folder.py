@@ -239,9 +239,12 @@ def test_contents_names_and_options_make_other_entries(folder, cache):
     assert entries() == 3
     (folder / "A" / "7.png").rename(folder / "A" / "1.png")
     assert entries() == 3
+    (folder / "A" / "1.png").rename(folder / "A" / "11.png")  # which keeps the order
+    assert entries() == 4
+    (folder / "A" / "11.png").rename(folder / "A" / "1.png")
     load_image_folder(folder, resize=(4, 5))
     load_image_folder(folder, channels=3)
-    assert entries() == 5
+    assert entries() == 6
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "longer", "remove", "manifest", "index", "shape", "no entry"])

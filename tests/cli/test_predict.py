@@ -94,7 +94,7 @@ def test_a_run_on_rows_takes_no_images(tmp_path):
 # -- reading one image ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "webp", "tiff"])
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "webp", "tiff", "ppm"])
 def test_formats(suffix, tmp_path):
     pixels = np.full((6, 6, 3), (200, 100, 50), np.uint8)
     path = tmp_path / f"image.{suffix}"
@@ -104,11 +104,11 @@ def test_formats(suffix, tmp_path):
     np.testing.assert_allclose(x.mean(axis=(1, 2)), [200, 100, 50], atol=4)
 
 
-@pytest.mark.parametrize("suffix", ["gif", "ppm", "ico", "pcx"])
+@pytest.mark.parametrize("suffix", ["ico", "pcx", "tga"])
 def test_other_formats_are_refused(suffix, tmp_path):
     path = tmp_path / f"image.{suffix}"
     Image.new("L", (16, 16), 7).save(path)
-    with pytest.raises(DataError, match="must be a PNG, JPEG, BMP, WEBP or TIFF image"):
+    with pytest.raises(DataError, match=rf"image.{suffix}: not an image: "):
         read_image(path, (1, 8, 8), 255)
 
 
@@ -148,7 +148,7 @@ def test_sixteen_bits_palettes_and_one_bit(tmp_path):
     for name, value in (("deep.png", 40_000 // 257), ("palette.png", 10), ("bit.png", 255)):
         np.testing.assert_allclose(read_image(tmp_path / name, (1, 4, 4), 255), value, err_msg=name)
     Image.fromarray(np.full((4, 4), 0.5, np.float32)).save(tmp_path / "real.tiff")
-    with pytest.raises(DataError, match="8 or 16 bits"):
+    with pytest.raises(DataError, match="floating-point pixels"):
         read_image(tmp_path / "real.tiff", (1, 4, 4), 255)
 
 
@@ -172,7 +172,7 @@ def test_bombs_are_refused_before_they_are_decoded(tmp_path):
         (tmp_path / "bomb.png").write_bytes(
             b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
         )
-        with pytest.raises(DataError, match=r"bomb.png: .*(at most 40000000 pixels|exceeds limit)"):
+        with pytest.raises(DataError, match=r"bomb.png: .*decompression bomb: .*more than 40,000,000 pixels"):
             read_image(tmp_path / "bomb.png", (1, 8, 8), 255)
     with open(tmp_path / "long.png", "wb") as file:
         file.truncate((64 << 20) + 1)

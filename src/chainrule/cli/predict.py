@@ -23,8 +23,8 @@ app = App(
   chainrule predict runs/digits-mlp-1 photo.png
   chainrule predict runs/digits-mlp-1 scans/*.jpg --invert --json
 
-PNG, JPEG, BMP, WEBP and TIFF are read. A file that cannot be read is named,
-the others are still predicted, and the exit status is 1.""",
+PNG, JPEG, BMP, GIF, WEBP, TIFF and PPM are read. A file that cannot be read
+is named, the others are still predicted, and the exit status is 1.""",
 )
 
 

@@ -1,26 +1,23 @@
 """Image files as inputs of a trained network: read with care, brought to its shape and range.
 
-Formats come from a short list, and sizes are checked before any pixel is decoded: image files are the one input here
-that strangers write.
+Files are decoded by the rules of `chainrule.data.image_file`, as those of an image folder are: image files are the one
+input here that strangers write.
 """
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from chainrule.arrays import Array, Shape
+from chainrule.data.image_file import MAX_FILE_BYTES, BadImageError, decoding, open_image
 from chainrule.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")
-MAX_FILE_BYTES = 64 << 20
-MAX_PIXELS = 40_000_000
 _MODES = {1: "L", 3: "RGB"}
 
 
@@ -40,46 +37,28 @@ def read_image(path: str | Path, shape: Shape, scale: float | None, *, invert: b
             "this network's data set states no highest pixel value, so image files cannot be scaled to it"
         )
     channels, height, width = shape
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about odd metadata; sizes are limited below
+    with decoding():
         try:
-            image = _open(Path(path), background=255 if invert else 0)
-            small = _resize(image.convert(_MODES[channels]), width, height)
-        except (DataError, MemoryError):
-            raise
-        except Exception as error:  # decoders raise a handful of unrelated types for damaged files
-            reason = str(error) if str(error) else type(error).__name__
-            raise DataError(f"{path}: not a readable image ({reason})") from None
+            image, _ = open_image(_content(Path(path)), background=255 if invert else 0)
+        except BadImageError as bad:
+            raise DataError(f"{path}: {bad}") from None
+        small = _resize(image.convert(_MODES[channels]), width, height)
     pixels = np.asarray(small, dtype=np.float32).reshape(height, width, channels)
     if invert:
         pixels = 255 - pixels
     return np.moveaxis(pixels, 2, 0) * np.float32(scale / 255)  # (C, H, W)
 
 
-def _open(path: Path, background: int) -> Image:
-    """The decoded first frame, upright, opaque, with 8 bits a channel."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
+def _content(path: Path) -> bytes:
     if not path.is_file():
         raise DataError(f"{path}: no such file" if not path.exists() else f"{path}: not a file")
-    size = path.stat().st_size
-    if size > MAX_FILE_BYTES:
-        raise DataError(f"{path}: must have at most {MAX_FILE_BYTES} bytes, got {size}")
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            width, height = image.size
-            if width * height > MAX_PIXELS:
-                raise DataError(f"{path}: must have at most {MAX_PIXELS} pixels, got {width} x {height}")
-            image.load()
-            upright = ImageOps.exif_transpose(image)
-    except UnidentifiedImageError:
-        raise DataError(f"{path}: must be a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} image") from None
-    if upright.mode.startswith(("I", "F")):
-        return _eight_bits(path, np.asarray(upright))
-    if upright.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in upright.info:
-        rgba = upright.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, (background,) * 3 + (255,)), rgba)
-    return upright
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise DataError(f"{path}: must have at most {MAX_FILE_BYTES} bytes, got {size}")
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def _resize(image: Image, width: int, height: int) -> Image:
@@ -87,12 +66,3 @@ def _resize(image: Image, width: int, height: int) -> Image:
 
     shrinks = image.width >= width and image.height >= height
     return image.resize((width, height), Resampling.BOX if shrinks else Resampling.BILINEAR)
-
-
-def _eight_bits(path: Path, pixels: Array) -> Image:
-    """Greyscale of 16 bits as 8 bits; converting would clip it."""
-    from PIL import Image
-
-    if pixels.dtype.kind == "f" or pixels.min() < 0 or pixels.max() > 65535:
-        raise DataError(f"{path}: pixels must be integers of 8 or 16 bits, got {pixels.dtype}")
-    return Image.fromarray((pixels // 257).astype(np.uint8))

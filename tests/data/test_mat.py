@@ -144,6 +144,13 @@ def test_damage_is_named(data, words):
     assert "digits.mat must be a .mat file of version 5" in str(caught.value)
 
 
+@pytest.mark.parametrize("change", [lambda packed: packed[:-4], lambda packed: packed[:-1] + bytes([packed[-1] ^ 1])])
+def test_the_sum_of_a_packed_matrix_is_compared(change):
+    packed = change(zlib.compress(matrix()))
+    with pytest.raises(DataError, match="another number|incorrect data check"):
+        parse_mat(whole(struct.pack("<II", 15, len(packed)) + packed), "memory")
+
+
 def test_a_packed_bomb_is_not_unpacked():
     body = matrix(shape=(2, 2))
     inside = zlib.compress(body + bytes(50 << 20))

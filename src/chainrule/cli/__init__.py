@@ -20,6 +20,7 @@ COMMANDS = {
     "summary": "Show the layers of a recipe: shapes, parameters, arithmetic, memory.",
     "data": "List, download, check and draw data sets.",
     "recipes": "List the recipes that come with the package.",
+    "bench": "Time training steps side by side with other frameworks.",
     "courses": "Write the code base of a course, for its unmodified notebooks.",
 }
 

@@ -147,7 +147,7 @@ def test_damage_is_named(data, words):
 @pytest.mark.parametrize("change", [lambda packed: packed[:-4], lambda packed: packed[:-1] + bytes([packed[-1] ^ 1])])
 def test_the_sum_of_a_packed_matrix_is_compared(change):
     packed = change(zlib.compress(matrix()))
-    with pytest.raises(DataError, match="another number|incorrect data check"):
+    with pytest.raises(DataError, match=r"another number|incorrect data check"):
         parse_mat(whole(struct.pack("<II", 15, len(packed)) + packed), "memory")
 
 

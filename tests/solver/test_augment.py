@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.data import NormalizedRows, Normalizer
+from chainrule.data import NormalizedRows, Normalizer, ShuffledBatches
 from chainrule.data.augment import CutMix, Cutout, Grayscale, HorizontalFlip, MixUp, RandomCrop
 from chainrule.errors import CheckpointError, ConfigError, DivergenceError, DTypeError
 from chainrule.solver import Callback, load_training
@@ -82,6 +82,20 @@ def test_every_epoch_sees_other_images() -> None:
     assert trained(seed=6)[1][0] != trained(seed=5)[1][0]
 
 
+def test_the_seed_of_the_solver_is_that_of_the_transforms() -> None:
+    rows = ShuffledBatches(30, 7, 0)
+    first = [make(seed=seed, sampling=rows).loader.batch(0)[0].tobytes() for seed in (1, 1, 2)]  # type: ignore[union-attr]
+    assert first[0] == first[1] != first[2]
+
+
+def test_mixed_labels_have_as_many_classes_as_the_scores() -> None:
+    """Also where the training rows hold no image of the last one."""
+    solver = make(data={**LAZY, "y_train": LABELS[:30] % 2}, augment=(MixUp(),))
+    assert solver.loader is not None
+    assert solver.loader.batch(0)[1].shape == (7, 3)
+    solver.train()
+
+
 @pytest.mark.parametrize("stop_after", [5, 7, 10, 13])  # of 5 steps an epoch
 def test_a_resumed_run_gets_the_same_batches(stop_after: int, tmp_path: Any) -> None:
     """Stopped at the end of an epoch or inside one; the checkpoint carries on with the batch that was next."""
@@ -143,7 +157,7 @@ def test_memory_of_a_set_is_that_of_its_bytes() -> None:
     data = {"X_train": rows, "y_train": labels, "X_val": rows, "y_val": labels}
     solver = make(data=data, num_epochs=1, batch_size=500, num_train_samples=None, engine="reference")
     solver.train()
-    assert solver.check_accuracy(rows, labels) == solver.val_acc_history[-1]
+    assert solver.check_accuracy(rows, labels) == solver.best_val_acc
     assert max(sizes) == 1000
     np.testing.assert_array_equal(solver.model.predict(rows), solver.model.predict(np.asarray(rows)))
 

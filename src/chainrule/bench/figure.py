@@ -13,6 +13,8 @@ def scaling_figure(results: Sequence[dict[str, Any]]) -> Any:
 
     The dotted line through the largest batch of the most threads is growth in proportion.
     """
+    from matplotlib.ticker import LogLocator
+
     columns = min(3, len(results))
     lines = -(-len(results) // columns)
     figure = new_figure((4.0 * columns, 3.2 * lines))
@@ -35,6 +37,8 @@ def scaling_figure(results: Sequence[dict[str, Any]]) -> Any:
         )  # fmt: skip
         axes.set(xscale="log", yscale="log", xlabel="batch", ylabel="ms a step")
         axes.set_title(result["row"], fontsize=9)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.set_xticks(batches, [str(b) for b in batches])
         axes.minorticks_off()
         axes.grid(alpha=0.3)

@@ -13,13 +13,13 @@ ROW_HEAD = ("row", "ms", "one step", *_TIMES.values(), "GFLOP/s", "of peak", "of
 LAYER_HEAD = ("layer and input", "forward, ms", "backward, ms", "of peak", "PyTorch, best", "times")
 
 
-def row_cells(row: dict[str, Any]) -> tuple[str, ...]:
-    """A row of the main table; ratios say how many times as long the other takes."""
+def row_cells(row: dict[str, Any], name: str = "row") -> tuple[str, ...]:
+    """A row of the main table under its title or "key"; ratios say how many times as long the other takes."""
     return (
-        row["row"],
+        row[name],
         number(row["ms"], 3),
         number(row["step_ms"], 3),
-        *(f"{number(row['ratio'][name], 2)}×" if row["ratio"][name] is not None else "–" for name in COMPARISONS),
+        *(times(row["ratio"][other]) for other in COMPARISONS),
         number(row["gflops"], 0),
         percent(row["fraction_of_peak"]),
         percent(row["fraction_of_roofline"]),
@@ -30,8 +30,7 @@ def row_cells(row: dict[str, Any]) -> tuple[str, ...]:
 
 def mean_cells(means: dict[str, float | None]) -> tuple[str, ...]:
     """The last row of the main table."""
-    ratios = (f"{number(means[name], 2)}×" if means[name] is not None else "–" for name in COMPARISONS)
-    return ("geometric mean", "", "", *ratios, "", "", "", "", "")
+    return ("geometric mean", "", "", *(times(means[other]) for other in COMPARISONS), "", "", "", "", "")
 
 
 def layer_cells(result: dict[str, Any]) -> tuple[str, ...]:
@@ -49,7 +48,7 @@ def layer_cells(result: dict[str, Any]) -> tuple[str, ...]:
         number(ours["backward_ms"], 3),
         rates,
         number(min(theirs, default=None), 3),
-        "–" if result["ratio"] is None else f"{result['ratio']:.2f}×",
+        times(result["ratio"]),
     )
 
 
@@ -161,8 +160,8 @@ def _scaling(results: Sequence[dict[str, Any]]) -> list[str]:
     cells = [
         (
             r["row"],
-            *(f"{r['speedup'][c]:.2f}×" for c in counts),
-            "–" if r["doubling"] is None else f"{r['doubling']:.2f}×",
+            *(times(r["speedup"][c]) for c in counts),
+            times(r["doubling"]),
         )
         for r in results
     ]
@@ -193,6 +192,11 @@ def number(value: float | None, digits: int) -> str:
     if value is None:
         return "–"
     return f"{value:.{digits if value < 1 else min(digits, 2 if value < 10 else 1)}f}"
+
+
+def times(ratio: float | None) -> str:
+    """A ratio; a dash where there is none."""
+    return "–" if ratio is None else f"{ratio:.2f}×"
 
 
 def percent(fraction: float | None) -> str:

@@ -101,7 +101,9 @@ def _peers(text: str) -> tuple[str, ...]:
 
 def _show(found: dict[str, Any], *, to_stderr: bool) -> None:
     shown = console(stderr=to_stderr)
-    shown.print(text_table(ROW_HEAD, [*map(row_cells, found["rows"]), mean_cells(found["geometric_mean"])]))
+    shown.print(
+        text_table(ROW_HEAD, [*(row_cells(row, "key") for row in found["rows"]), mean_cells(found["geometric_mean"])])
+    )
     if "layers" in found:
         shown.print(text_table(LAYER_HEAD, [layer_cells(result) for result in found["layers"]]))
 

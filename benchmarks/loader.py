@@ -15,14 +15,11 @@ import statistics
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from rows import ROWS
-
+from chainrule.bench.rows import ROWS
 from chainrule.config import layers_from_config
 from chainrule.data import Loader, NormalizedRows, Normalizer, ShuffledBatches
 from chainrule.data.augment import (
@@ -112,7 +109,9 @@ def overhead() -> None:
                     started = time.perf_counter()
         alone, loaded = (1e3 * statistics.median(times[name]) for name in ("alone", "loaded"))
         name = type(engine).__name__
-        print(f"| {row.name} | {name} | {alone:.2f} | {loaded:.2f} | {100 * (loaded / alone - 1):+.1f} % |", flush=True)
+        print(
+            f"| {row.title} | {name} | {alone:.2f} | {loaded:.2f} | {100 * (loaded / alone - 1):+.1f} % |", flush=True
+        )
 
 
 if __name__ == "__main__":

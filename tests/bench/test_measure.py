@@ -93,7 +93,7 @@ def test_a_peer_that_is_not_installed_is_said_and_left_out(monkeypatch):
     monkeypatch.setattr(measure, "call", answer)
     settings = Settings(rows=ROWS[:1], peers=("torch_that_is_not_there",), engine="reference")
     found = measure.run(settings, said.append)
-    assert said[0] == "torch_that_is_not_there is not installed: skipped"
+    assert "torch_that_is_not_there is not installed: skipped" in said
     assert found["settings"]["peers_absent"] == ["torch_that_is_not_there"]
     assert {job["mode"] for job in asked if job["task"] == "row"} == {OURS}
 

@@ -156,6 +156,7 @@ def test_the_page_has_every_row_and_reason():
             "versions": {"numpy": "2"},
         },
         "engine": "native",
+        "load": 0.1,
         "settings": {"rounds": 3, "seconds": 1.0, "peers_absent": ["sklearn"]},
         "peak": {"gflops": 100.0, "source": "a loop of avx2"},
         "rows": rows,

@@ -29,6 +29,8 @@ _ENGINES = ("auto", "native", "reference")
 TIMEOUT = 300.0  # seconds for one measurement, compilation included
 #: A compiled mode that is so many times slower than the eager one in the first round takes no further part.
 HOPELESS = 1.5
+#: Processes that run on the machine, before the first measurement, from which on a warning is due.
+BUSY = 0.5
 
 Note = Callable[[str], None]
 
@@ -75,6 +77,11 @@ def run(settings: Settings, note: Note = lambda line: None) -> dict[str, Any]:
     for peer in absent:
         note(f"{peer} is not installed: skipped")
     modes = modes_of([peer for peer in settings.peers if peer not in absent], engine)
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if load > BUSY:
+        note(
+            f"the machine is busy (load {load:.1f}): times will be too long, and those of spinning threads far too long"
+        )
     peak = call(settings, {"task": "peak"})
     if "skipped" in peak:
         raise ChainruleError(f"bench: the machine's peak could not be measured: {peak['skipped']}")
@@ -83,6 +90,7 @@ def run(settings: Settings, note: Note = lambda line: None) -> dict[str, Any]:
         "machine": describe_machine(settings.threads),
         "engine": engine,
         "settings": {"rounds": settings.rounds, "seconds": settings.seconds, "peers_absent": absent},
+        "load": load,
         "peak": peak,
     }
     found["rows"] = [time_row(settings, row, modes, peak["gflops"], note) for row in settings.rows]

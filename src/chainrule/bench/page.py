@@ -62,7 +62,8 @@ def page(found: dict[str, Any], command: str, starts: dict[str, float]) -> str:
         "",
         f"Written by `{command}` on {machine['processor']} ({machine['machine']}, {machine['cores']} cores), "
         f"{machine['threads']} threads; engine {found['engine']}"
-        f"{f', instruction sets {sets}' if sets else ''}; {versions}.",
+        f"{f', instruction sets {sets}' if sets else ''}; {versions}. Before it began the machine's load was "
+        f"{found['load']:.1f}.",
         "",
         _explanation(settings, found["peak"]),
         "",

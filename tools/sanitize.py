@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-TESTS = "tests/engines/test_native.py"
+TESTS = ("tests/engines/test_native.py",)
 # What each is good at: the first sees every kernel on every shape; races need several threads and real sizes.
 CHOICES = {
     "address": ["-k", "networks or layer or rule or loss or steps"],
@@ -35,6 +35,7 @@ OPTIONS = {
     "CHAINRULE_THREADS": "4",
 }
 FINDING = re.compile(r"ERROR: AddressSanitizer|WARNING: ThreadSanitizer|runtime error:")
+SUMMARY = re.compile(r"^SUMMARY:|runtime error:")
 # The module under test goes in before anything asks for the installed one.
 BOOTSTRAP = """
 import importlib.util, sys
@@ -72,7 +73,8 @@ def test(kind: str, module: Path, arguments: list[str]) -> bool:
     # The sanitizer first, and the C++ library beside it: it must see exceptions before Python loads them.
     preload = [library(name) for name in (*PRELOAD[kind], "libstdc++.so.6")]
     environment = {**os.environ, **OPTIONS, "LD_PRELOAD": " ".join(preload)}
-    command = [sys.executable, "-c", BOOTSTRAP, str(module), TESTS, "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    # -s: else pytest keeps what a sanitizer says to itself.
+    command = [sys.executable, "-c", BOOTSTRAP, str(module), *TESTS, "-s", "-p", "no:cacheprovider", "-p", "no:xdist"]
     if shutil.which("setarch"):  # a memory layout drawn at random may lie where a sanitizer keeps its own
         command = ["setarch", "-R", *command]
     log = module.parent / "log.txt"
@@ -82,7 +84,8 @@ def test(kind: str, module: Path, arguments: list[str]) -> bool:
         ).returncode
     text = log.read_text(errors="replace")
     found = len(FINDING.findall(text))
-    print(text[-3000:] if status or found else text.splitlines()[-1])
+    said = [line for line in text.splitlines() if SUMMARY.search(line)]
+    print("\n".join(dict.fromkeys(said)) if found else text[-1500:] if status else text.splitlines()[-1])
     print(f"{kind}: {found} findings, tests {'passed' if status == 0 else 'failed'}; all output is in {log}")
     return status == 0 and found == 0
 

@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROCESSES ?= 2
 
-.PHONY: demo test setup setup-test lint format docs bench mutation clean
+.PHONY: demo test setup setup-test lint format docs bench mutation fuzz clean
 
 demo: setup ## Set up, then train the default recipe on scikit-learn's digits.
 	$(BIN)/chainrule train digits-mlp
@@ -49,6 +49,9 @@ bench: setup-test ## Step times against peers, into docs/results/ (minutes).
 
 mutation: setup-test ## Plant faults and count how many the tests catch, into docs/results/ (minutes).
 	$(BIN)/python tools/mutation.py
+
+fuzz: setup-test ## Damaged files of every kind, 20,000 of them, into docs/results/ (minutes).
+	$(BIN)/python tools/fuzz.py --report docs/results/fuzz.md
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

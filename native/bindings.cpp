@@ -6,8 +6,11 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <unistd.h>
+
 #include <chrono>
 #include <map>
+#include <mutex>
 #include <stdexcept>
 
 #include "program.hpp"
@@ -29,11 +32,18 @@ const KernelTable& find_table(const std::string& isa) {
     throw std::invalid_argument("isa must be one this machine can run, got " + isa);
 }
 
-// Threads are shared by all programs that ask for as many: idle ones would add up.
+// Threads are shared by all programs that ask for as many: idle ones would add up. They do not survive a fork: there a
+// program made before works on alone, one made after gets threads of its own, and what was copied is never destroyed.
 std::shared_ptr<Pool> shared_pool(int threads) {
-    static std::map<int, std::weak_ptr<Pool>> pools;
-    auto pool = pools[threads].lock();
-    if (!pool) pools[threads] = pool = std::make_shared<Pool>(threads);
+    static std::map<std::pair<pid_t, int>, std::weak_ptr<Pool>> pools;
+    const pid_t process = getpid();
+    auto pool = pools[{process, threads}].lock();
+    if (!pool) {
+        pool = std::shared_ptr<Pool>(new Pool(threads), [process](Pool* made) {
+            if (getpid() == process) delete made;
+        });
+        pools[{process, threads}] = pool;
+    }
     return pool;
 }
 
@@ -95,6 +105,7 @@ class Program {
         for (const auto& phase : phases) parts.push_back(&phases_[phase]);
         {
             nb::gil_scoped_release unlocked;
+            std::lock_guard<std::mutex> alone(mutex_);
             for (auto* ops : parts) execute(*ops, context);
         }
         if (error_) rethrow();
@@ -113,6 +124,7 @@ class Program {
         int64_t done = 0;
         {
             nb::gil_scoped_release unlocked;
+            std::lock_guard<std::mutex> alone(mutex_);
             const int64_t* row = rows.data();
             int64_t start = 0;
             for (; done < int64_t(ends.size()); done++) {
@@ -178,6 +190,7 @@ class Program {
     std::vector<std::vector<float>> scratch_;
     nb::object callback_;
     bool timed_ = false;
+    std::mutex mutex_;  // the memory serves one run at a time
     std::exception_ptr error_;
 };
 

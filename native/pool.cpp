@@ -31,6 +31,7 @@ Pool::~Pool() {
 }
 
 void Pool::run_all(int64_t parts, Call call, const void* body) {
+    std::lock_guard<std::mutex> alone(caller_);
     call_ = call;
     body_ = body;
     // Each thread starts on a range of its own, the same from step to step, so that data stay in its cache.

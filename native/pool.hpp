@@ -44,6 +44,7 @@ class Pool {
     void take_parts(int thread);
 
     int size_;
+    std::mutex caller_;  // one at a time
     Call call_ = nullptr;
     const void* body_ = nullptr;
     std::unique_ptr<Range[]> ranges_;

@@ -82,6 +82,9 @@ struct WeightTile {
 template <int R, int V>
 static void weight_tile(const WeightTile& t) {
     Vector acc[R][V] = {};
+    if (t.accumulate)  // needed at the end, and often far away
+        for (int m = 0; m < R; m++)
+            for (int v = 0; v < V * LANES; v += LINE) __builtin_prefetch(t.g + m * t.g_stride + v, 1);
     for (int64_t line = 0; line < t.lines; line++) {
         const float* x = t.x + t.x_lines[line];
         const float* d = t.d + t.d_lines[line];

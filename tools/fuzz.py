@@ -551,7 +551,13 @@ def child(seed: int, first: int, last: int, scratch: Path) -> None:
         seconds = time.perf_counter() - start
         line = {"index": index, "target": target.name, "done": done, "kind": kind, "detail": detail, "seconds": seconds}
         print(json.dumps(line), flush=True)
-    print(json.dumps({"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}), flush=True)
+    print(json.dumps({"peak": _peak()}), flush=True)
+
+
+def _peak() -> int:
+    """KiB this process has held at most; getrusage would count what its parent held when it was forked."""
+    with open("/proc/self/status") as status:
+        return int(next(line for line in status if line.startswith("VmHWM")).split()[1])
 
 
 @dataclasses.dataclass

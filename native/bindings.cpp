@@ -90,6 +90,15 @@ class Program {
         return sums;
     }
 
+    double seconds_of(const std::string& phase) {
+        Context context;
+        context.pool = pool_.get();
+        context.scratch = &scratch_;
+        const auto start = std::chrono::steady_clock::now();
+        execute(phases_[phase], context);
+        return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    }
+
     void set_callback(nb::object callback) { callback_ = std::move(callback); }
 
     // Run the named phases in order on one batch; returns (status, loss).
@@ -213,6 +222,19 @@ NB_MODULE(_native, m) {
         const KernelTable& table = find_table(isa);
         return std::make_tuple(table.lanes, table.rows, table.vectors);
     });
+    m.def(
+        "peak",
+        [](const std::string& isa, int threads) {
+            // The best of some tries, so that what else runs on the machine counts little.
+            const KernelTable& table = find_table(isa);
+            const int64_t rounds = 200000;
+            Program program(isa, threads);
+            program.add("run", "multiply_add", {rounds});
+            double best = 1e9;
+            for (int i = 0; i < 10; i++) best = std::min(best, program.seconds_of("run"));
+            return 2.0 * 8 * table.lanes * table.rows * table.vectors * double(rounds) * threads / best / 1e9;
+        },
+        "isa"_a, "threads"_a, "GFLOP/s of fused multiply-adds in single precision.");
     m.attr("SPACE_BITS") = SPACE_BITS;
     m.attr("MOST_PARTS") = 64;
     nb::class_<Program>(m, "Program")

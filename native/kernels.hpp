@@ -41,6 +41,7 @@
     K(check_gradient, "at size")                                                                                     \
     K(check_products, "x:view d:view")                                                                                \
     K(update, "at size decay")                                                                                        \
+    K(multiply_add, "rounds")                                                                                         \
     K(call, "index")
 
 namespace chainrule::CHAINRULE_ISA {

@@ -43,6 +43,12 @@ inline float exponential(float x) {
     return x < -87.0f ? 0.0f : x > 88.7f ? INFINITY : x == x ? y : x;
 }
 
+// log x for x in [1, 2]: with s = (x − 1)/(x + 1), 2 (s + s³/3 + s⁵/5 + …).
+inline float logarithm_to_two(float x) {
+    const float s = (x - 1) / (x + 1), q = s * s;
+    return 2 * s * (1 + q * (0.33333333f + q * (0.2f + q * (0.14285715f + q * (0.11111111f + q * 0.090909094f)))));
+}
+
 inline float hyperbolic_tangent(float x) {
     const float z = std::fabs(x), e = exponential(-2 * z), large = (1 - e) / (1 + e), s = x * x;
     // Near 0 the quotient loses digits; there the series serves.
@@ -64,6 +70,10 @@ inline float value(float x, float a) {
     if constexpr (kind == ELU) return x > 0 ? x : a * (exponential(x) - 1);
     if constexpr (kind == SILU) return x * logistic(x);
     if constexpr (kind == SELU) return SELU_SCALE * (x > 0 ? x : SELU_ALPHA * (exponential(x) - 1));
+    if constexpr (kind == SOFTPLUS) {
+        const float e = exponential(-std::fabs(x)), u = 1 + e;
+        return std::max(x, 0.0f) + (logarithm_to_two(u) + (e - (u - 1)) / u);  // gives back what rounding 1 + e lost
+    }
     return 0;
 }
 
@@ -98,10 +108,7 @@ void forward(const Forward& v, Context& context) {
             for (int64_t w = 0; w < v.y.w; w++) {
                 const float* __restrict from = x + line_offset(v.x, l) + w * v.x.pixel;
                 float* __restrict to = y + line_offset(v.y, l) + w * v.y.pixel;
-                for (int64_t c = 0; c < v.y.c; c++) {
-                    if constexpr (kind == SOFTPLUS) to[c] = std::max(from[c], 0.0f) + std::log1p(std::exp(-std::fabs(from[c])));
-                    else to[c] = value<kind>(from[c], a);
-                }
+                for (int64_t c = 0; c < v.y.c; c++) to[c] = value<kind>(from[c], a);
             }
     });
 }

@@ -176,29 +176,59 @@ void affine_backward(const int64_t* arguments, int64_t, Context& context) {
 
 namespace {
 
-// Rows `row` to before `row + rows` of xᵀ d, written to `to` (rows, M); ahead(panel) is called before each panel.
-template <typename Ahead>
-void gradient_rows(const View& x, const View& d, const float* x_at, const float* d_at, int64_t n, int64_t row, int rows,
-                   float* to, const Ahead& ahead) {
-    const Panels panels(d.c);
-    WeightTile t;
-    t.lines = 1;
-    t.length = n;
-    t.x_pixel = x.image;
-    t.d_pixel = d.image;
-    t.x_lines = t.d_lines = ONE_RUN;
-    t.g_stride = d.c;
-    t.accumulate = false;
-    t.x = x_at + row;
-    for (int64_t i = 0; i < panels.count; i++) {
-        const Panel panel = panels[i];
-        ahead(panel);
-        t.d = d_at + panel.start;
-        t.g = to + panel.start;
-        t.last_lanes = panel.last_lanes;
-        run_weight_tile(rows, panel.vectors, t);
+// What the weights' gradient xᵀ d is made of. Rows of x and d lie as far apart as the layers are wide, often a power of
+// two, where a cache holds few of them: from a few rows on, both are packed.
+struct Products {
+    const View &x, &d;
+    int64_t n;
+    const float *x_at, *d_at;
+    float* packed_d = nullptr;  // (panels, n, width)
+
+    Products(Context& context, const View& x, const View& d)
+        : x(x), d(d), n(context.n), x_at(context.at(x.at)), d_at(context.at(d.at)) {
+        if (n <= 2 * ROWS) return;
+        const Panels panels(d.c);
+        packed_d = context.workspace(context.pool->size(), panels.padded() * n);
+        context.pool->run(panels.count, [&](int64_t i, int) {
+            const Panel panel = panels[i];
+            float* to = packed_d + panel.start * n;
+            for (int64_t p = 0; p < n; p++, to += panel.width())
+                for (int v = 0; v < panel.vectors; v++)
+                    store(to + v * LANES, load(d_at + p * d.image + panel.start + v * LANES));
+        });
     }
-}
+    int64_t room() const { return packed_d ? n * ROWS + 2 * LINE : 0; }
+
+    // Rows `row` to before `row + rows` of xᵀ d, written to `to` (rows, M); ahead(panel) is called before each panel.
+    template <typename Ahead>
+    void rows(int64_t row, int rows, float* to, float* packed_x, const Ahead& ahead) const {
+        const Panels panels(d.c);
+        WeightTile t;
+        t.lines = 1;
+        t.x_lines = t.d_lines = ONE_RUN;
+        t.g_stride = d.c;
+        if (packed_d)
+            for (int64_t p = 0; p < n; p++)
+                for (int c = 0; c < rows; c += LANES) store(packed_x + p * rows + c, load(x_at + p * x.image + row + c));
+        for (int64_t i = 0; i < panels.count; i++) {
+            const Panel panel = panels[i];
+            ahead(panel);
+            t.x_pixel = packed_d ? rows : x.image;
+            t.d_pixel = packed_d ? panel.width() : d.image;
+            t.g = to + panel.start;
+            t.last_lanes = panel.last_lanes;
+            const float* d_from = packed_d ? packed_d + panel.start * n : d_at + panel.start;
+            const float* x_from = packed_d ? packed_x : x_at + row;
+            for (int64_t first = 0; first < n; first += DEPTH) {
+                t.length = std::min(DEPTH, n - first);
+                t.accumulate = first > 0;
+                t.x = x_from + first * t.x_pixel;
+                t.d = d_from + first * t.d_pixel;
+                run_weight_tile(rows, panel.vectors, t);
+            }
+        }
+    }
+};
 
 // body(first row, rows, thread) for all D rows of a weight matrix, a tile's rows at a time.
 template <typename Body>
@@ -216,25 +246,26 @@ void over_weight_rows(Context& context, int64_t D, const Body& body) {
 
 void affine_gradient(const int64_t* arguments, int64_t, Context& context) {
     const auto& a = *reinterpret_cast<const Gradient*>(arguments);
-    const float *x = context.at(a.x.at), *d = context.at(a.d.at);
+    const Products products(context, a.x, a.d);
     float* dW = context.at(a.W);
-    over_weight_rows(context, a.x.c, [&](int64_t row, int rows, int) {
-        gradient_rows(a.x, a.d, x, d, context.n, row, rows, dW + row * a.d.c, [](const Panel&) {});
+    over_weight_rows(context, a.x.c, [&](int64_t row, int rows, int thread) {
+        products.rows(row, rows, dW + row * a.d.c, context.workspace(thread, products.room()), [](const Panel&) {});
     });
 }
 
 // The gradient of some rows, and while it is in cache the update of those rows.
 void affine_update(const int64_t* arguments, int64_t, Context& context) {
     const auto& a = *reinterpret_cast<const Update*>(arguments);
-    const float *x = context.at(a.x.at), *d = context.at(a.d.at);
+    const Products products(context, a.x, a.d);
     std::array<const float*, MAX_SPACES> rule_data{context.at(a.W)};
     int moved = 1;
     for (const RulePart& part : *context.rule)
         for (int slot : part.slots)
             if (slot >= 0) rule_data[moved++] = context.spaces[slot] + (rule_data[0] - context.spaces[PARAMS]);
     over_weight_rows(context, a.x.c, [&](int64_t row, int rows, int thread) {
-        float* g = context.workspace(thread, ROWS * a.d.c);
-        gradient_rows(a.x, a.d, x, d, context.n, row, rows, g, [&](const Panel& panel) {
+        float* packed_x = context.workspace(thread, products.room() + ROWS * a.d.c + LINE);
+        float* g = align(packed_x + products.room());
+        products.rows(row, rows, g, packed_x, [&](const Panel& panel) {
             // What the rule will need is on its way while the gradient is made.
             for (int m = 0; m < rows; m++)
                 for (int i = 0; i < moved; i++)
@@ -242,6 +273,27 @@ void affine_update(const int64_t* arguments, int64_t, Context& context) {
                         __builtin_prefetch(rule_data[i] + (row + m) * a.d.c + panel.start + v * LANES, 1);
         });
         apply_rule(context, a.W + row * a.d.c, g, rows * a.d.c, a.decay);
+    });
+}
+
+// Multiply-adds on registers alone, as many chains as a tile has: what the machine can do at most.
+void multiply_add(const int64_t* arguments, int64_t, Context& context) {
+    context.pool->run(context.pool->size(), [&](int64_t, int thread) {
+        float* room = context.workspace(thread, ROWS * VECTORS * LANES);
+        Vector acc[ROWS][VECTORS] = {}, x = splat(0.5f), y = splat(1e-3f);
+        for (int64_t round = 0; round < arguments[0]; round++) {
+            asm volatile("" : "+m"(round));  // the loop is not to be seen through
+#pragma GCC unroll 8
+            for (int i = 0; i < 8; i++)
+#pragma GCC unroll 16
+                for (int m = 0; m < ROWS; m++)
+#pragma GCC unroll 4
+                    for (int v = 0; v < VECTORS; v++) acc[m][v] = acc[m][v] * x + y;
+        }
+#pragma GCC unroll 16
+        for (int m = 0; m < ROWS; m++)
+#pragma GCC unroll 4
+            for (int v = 0; v < VECTORS; v++) store(room + (m * VECTORS + v) * LANES, acc[m][v]);
     });
 }
 

@@ -23,6 +23,28 @@ struct Border {
 
 }  // namespace
 
+namespace {
+
+// to[c · to_step + p] = from[p · from_step + c] for all p < rows and c < columns, in square blocks of registers.
+void transpose_matrix(const float* from, int64_t from_step, float* to, int64_t to_step, int64_t rows, int64_t columns) {
+    int64_t p = 0;
+    for (; p + LANES <= rows; p += LANES) {
+        int64_t c = 0;
+        for (; c + LANES <= columns; c += LANES) {
+            Vector block[LANES];
+            for (int i = 0; i < LANES; i++) block[i] = load(from + (p + i) * from_step + c);
+            transpose(block);
+            for (int i = 0; i < LANES; i++) store(to + (c + i) * to_step + p, block[i]);
+        }
+        for (; c < columns; c++)
+            for (int64_t i = p; i < p + LANES; i++) to[c * to_step + i] = from[i * from_step + c];
+    }
+    for (; p < rows; p++)
+        for (int64_t c = 0; c < columns; c++) to[c * to_step + p] = from[p * from_step + c];
+}
+
+}  // namespace
+
 // Rows of the data set, channels first, into a view, channels last.
 void load_input(const int64_t* arguments, int64_t, Context& context) {
     const View& y = reinterpret_cast<const One*>(arguments)->x;
@@ -41,11 +63,7 @@ void load_input(const int64_t* arguments, int64_t, Context& context) {
                     std::memcpy(image + h * y.row, from + h * y.w, 4 * y.w);
                     continue;
                 }
-                for (int64_t c = 0; c < y.c; c++) {
-                    const float* line = from + (c * y.h + h) * y.w;
-                    float* place = image + h * y.row + c;
-                    for (int64_t w = 0; w < y.w; w++) place[w * y.pixel] = line[w];
-                }
+                transpose_matrix(from + h * y.w, y.h * y.w, image + h * y.row, y.pixel, y.c, y.w);
             }
         }
     });
@@ -77,11 +95,8 @@ void flatten(const int64_t* arguments, int64_t, Context& context) {
     in_parts(context, context.n, 1 + 4096 / a.y.c, [&](int64_t first, int64_t last, int64_t, int) {
         for (int64_t n = first; n < last; n++)
             for (int64_t h = 0; h < a.x.h; h++)
-                for (int64_t w = 0; w < a.x.w; w++) {
-                    const float* from = x + n * a.x.image + h * a.x.row + w * a.x.pixel;
-                    float* to = y + n * a.y.image + h * a.x.w + w;
-                    for (int64_t c = 0; c < a.x.c; c++) to[c * a.x.h * a.x.w] = from[c];
-                }
+                transpose_matrix(x + n * a.x.image + h * a.x.row, a.x.pixel, y + n * a.y.image + h * a.x.w,
+                                 a.x.h * a.x.w, a.x.w, a.x.c);
     });
 }
 
@@ -91,13 +106,19 @@ void unflatten(const int64_t* arguments, int64_t, Context& context) {
     float* dx = context.at(a.y.at);
     in_parts(context, context.n, 1 + 4096 / a.x.c, [&](int64_t first, int64_t last, int64_t, int) {
         for (int64_t n = first; n < last; n++)
-            for (int64_t h = 0; h < a.y.h; h++)
+            for (int64_t h = 0; h < a.y.h; h++) {
+                if (!a.accumulate) {
+                    transpose_matrix(d + n * a.x.image + h * a.y.w, a.y.h * a.y.w,
+                                     dx + n * a.y.image + h * a.y.row, a.y.pixel, a.y.c, a.y.w);
+                    continue;
+                }
                 for (int64_t w = 0; w < a.y.w; w++) {
                     const float* from = d + n * a.x.image + h * a.y.w + w;
                     float* to = dx + n * a.y.image + h * a.y.row + w * a.y.pixel;
                     for (int64_t c = 0; c < a.y.c; c++)
-                        to[c] = a.accumulate ? to[c] + from[c * a.y.h * a.y.w] : from[c * a.y.h * a.y.w];
+                        to[c] += from[c * a.y.h * a.y.w];
                 }
+            }
     });
 }
 

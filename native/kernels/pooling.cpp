@@ -60,17 +60,18 @@ void max_pool_forward(const int64_t* arguments, int64_t, Context& context) {
         for (int64_t l = first; l < last; l++) {
             const int64_t n = l / a.y.h, oh = l - n * a.y.h;
             for (int64_t ow = 0; ow < a.y.w; ow++) {
-                float* out = y + line_offset(a.y, l) + ow * a.y.pixel;
-                int32_t* winner = winners + (l * a.y.w + ow) * C;
-                bool started = false;
+                float* __restrict out = y + line_offset(a.y, l) + ow * a.y.pixel;
+                int32_t* __restrict winner = winners + (l * a.y.w + ow) * C;
+                std::fill(out, out + C, -INFINITY);
+                std::fill(winner, winner + C, -1);
                 over_taps(a.at, oh, ow, [&](int64_t h, int64_t w, int64_t tap) {
-                    const float* from = x + n * a.x.image + h * a.x.row + w * a.x.pixel;
+                    const float* __restrict from = x + n * a.x.image + h * a.x.row + w * a.x.pixel;
+                    const auto number = int32_t(tap);
                     for (int64_t c = 0; c < C; c++) {
-                        const bool wins = !started || from[c] > out[c];
+                        const bool wins = (from[c] > out[c]) | (winner[c] < 0);
                         out[c] = wins ? from[c] : out[c];
-                        winner[c] = wins ? int32_t(tap) : winner[c];
+                        winner[c] = wins ? number : winner[c];
                     }
-                    started = true;
                 });
             }
         }
@@ -88,11 +89,12 @@ void max_pool_backward(const int64_t* arguments, int64_t, Context& context) {
             if (!a.accumulate) clear(dx, a.dx, n);
             for (int64_t oh = 0; oh < a.d.h; oh++)
                 for (int64_t ow = 0; ow < a.d.w; ow++) {
-                    const float* out = d + n * a.d.image + oh * a.d.row + ow * a.d.pixel;
-                    const int32_t* winner = winners + ((n * a.d.h + oh) * a.d.w + ow) * C;
+                    const float* __restrict out = d + n * a.d.image + oh * a.d.row + ow * a.d.pixel;
+                    const int32_t* __restrict winner = winners + ((n * a.d.h + oh) * a.d.w + ow) * C;
                     over_taps(a.at, oh, ow, [&](int64_t h, int64_t w, int64_t tap) {
-                        float* to = dx + n * a.dx.image + h * a.dx.row + w * a.dx.pixel;
-                        for (int64_t c = 0; c < C; c++) to[c] += winner[c] == tap ? out[c] : 0.0f;
+                        float* __restrict to = dx + n * a.dx.image + h * a.dx.row + w * a.dx.pixel;
+                        const auto number = int32_t(tap);
+                        for (int64_t c = 0; c < C; c++) to[c] += winner[c] == number ? out[c] : 0.0f;
                     });
                 }
         }

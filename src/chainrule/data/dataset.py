@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.arrays import Shape
+from chainrule.data.mapped import take_rows
 from chainrule.data.rows import first_nonfinite_row
 from chainrule.errors import ConfigError, DataError, DTypeError, ShapeError, describe
 
@@ -121,7 +122,10 @@ class Dataset:
         return f"{label} ({self.class_names[label]!r})" if named and self.class_names is not None else str(label)
 
     def take(self, indices: Any) -> Dataset:
-        """The rows at `indices` (integers from 0 to N − 1, repeats allowed), in that order, as a copy."""
+        """The rows at `indices` (integers from 0 to N − 1, repeats allowed), in that order, as a copy.
+
+        Of a memory-mapped X, more than 256 MiB are copied on disk, and neighbouring rows not at all; see `mapped`.
+        """
         rows = np.asarray(indices)
         if rows.ndim != 1 or rows.dtype.kind not in "iu":
             hint = "; for a mask use np.flatnonzero(mask)" if rows.dtype.kind == "b" else ""
@@ -132,7 +136,7 @@ class Dataset:
         if low < 0 or high >= len(self):
             bad = low if low < 0 else high
             raise DataError(f"{self._owner}: indices must be from 0 to {len(self) - 1}, got {bad}")
-        return Dataset(self.X[rows], self.y[rows], self.class_names, self.name)
+        return Dataset(take_rows(self.X, rows), self.y[rows], self.class_names, self.name)
 
     @property
     def _owner(self) -> str:

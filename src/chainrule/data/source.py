@@ -23,7 +23,7 @@ class Skipped(NamedTuple):
     reason: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Source:
     """A data set by name.
 
@@ -32,6 +32,10 @@ class Source:
     notes: what a reader should know (units, the customary split). val: its own validation part, where there is one.
     skipped: the files that were left out, each with the reason; a run's record names them. row_names: by part, the
     file that each row came from, where rows are files.
+
+    >>> import numpy as np
+    >>> Source("points", Dataset(np.zeros((3, 2)), np.arange(3)))
+    Source('points', train (3, 2) float64)
     """
 
     name: str
@@ -42,6 +46,11 @@ class Source:
     val: Dataset | None = None
     skipped: tuple[Skipped, ...] = ()
     row_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        parts = "".join(f", {part} {data.X.shape} {data.X.dtype}" for part, data in self.parts.items())
+        skipped = f", {len(self.skipped):,} file{'s' if len(self.skipped) > 1 else ''} skipped" if self.skipped else ""
+        return f"Source({self.name!r}{parts}{skipped})"
 
     @property
     def parts(self) -> dict[str, Dataset]:

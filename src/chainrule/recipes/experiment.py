@@ -24,6 +24,7 @@ from chainrule.data import (
     stratified_split,
 )
 from chainrule.data.augment.augmentation import prepared
+from chainrule.data.mapped import stays_on_disk
 from chainrule.errors import ChainruleError, ConfigError
 from chainrule.losses.loss import check as check_scores
 from chainrule.network import Network
@@ -151,13 +152,13 @@ def normalized(splits: Splits, normalizer: Normalizer, dtype: str, lazily: bool 
     """The arrays of all parts, inputs normalised and of the network's dtype.
 
     Bytes are left as they are and normalised when they are taken; those for training only if `lazily`, as a set of
-    floats that lies ready serves its batches faster.
+    floats that lies ready serves its batches faster. What lies in a large mapped file stays there too.
     """
     arrays: dict[str, Any] = splits.as_dict()
     for name in [n for n in arrays if n.startswith("X_")]:
         rows = NormalizedRows(arrays[name], normalizer, np.dtype(dtype))
         stays = lazily if name == "X_train" else rows.X.dtype == np.uint8
-        arrays[name] = rows if stays else normalizer.apply(rows.X, rows.dtype)
+        arrays[name] = rows if stays or stays_on_disk(rows.X) else normalizer.apply(rows.X, rows.dtype)
     return arrays
 
 

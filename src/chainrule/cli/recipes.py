@@ -20,7 +20,7 @@ app = App(
 def recipes() -> None:
     """List the recipes that come with the package."""
     loaded = [load_recipe(name) for name in list_recipes()]
-    rows = [(recipe.name, recipe.data.name, _reported(recipe), recipe.title) for recipe in loaded]
+    rows = [(recipe.name, recipe.data.title, _reported(recipe), recipe.title) for recipe in loaded]
     console().print(text_table(("recipe", "data", "reported", "title"), rows))
 
 

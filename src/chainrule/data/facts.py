@@ -32,6 +32,7 @@ class Facts:
     documented. licence: as its makers state it, otherwise that they state
     none. files: what `fetch` downloads; empty where no copy has a known sum, and then `manual` says what to do.
     folder: the subfolder of the data folder or the cache. damaged: files that are known to be no images.
+    characters: whether the classes are digits or letters, whose mirror images are other ones or none.
     """
 
     title: str
@@ -44,6 +45,7 @@ class Facts:
     manual: str = ""
     damaged: tuple[str, ...] = ()
     totals: Mapping[str, int] = field(default_factory=dict)
+    characters: bool = False
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -147,6 +149,7 @@ def _emnist(what: str, counts: Mapping[str, tuple[int, ...]], totals: Mapping[st
         folder="emnist",
         files=_EMNIST,
         totals=totals,
+        characters=True,
     )
 
 
@@ -182,6 +185,7 @@ FACTS: Mapping[str, Facts] = {
         source="https://archive.ics.uci.edu/dataset/80",
         folder="",
         manual="Nothing to download: the digits are part of scikit-learn.",
+        characters=True,
     ),
     "emnist-balanced": _emnist("handwritten digits and letters, as many of each", _even(2400, 400, 47), {}),
     "emnist-byclass": _emnist("all handwritten digits, capital and small letters", {}, _ALL_EMNIST),
@@ -209,6 +213,7 @@ FACTS: Mapping[str, Facts] = {
         source="LeCun, Cortes & Burges, http://yann.lecun.com/exdb/mnist/",
         folder="mnist",
         files=_MNIST,
+        characters=True,
     ),
     "notmnist": Facts(
         title="notMNIST (small): the letters A to J in many fonts",
@@ -224,5 +229,6 @@ FACTS: Mapping[str, Facts] = {
             "A/RGVtb2NyYXRpY2FCb2xkT2xkc3R5bGUgQm9sZC50dGY=.png",
             "F/Q3Jvc3NvdmVyIEJvbGRPYmxpcXVlLnR0Zg==.png",
         ),
+        characters=True,
     ),
 }

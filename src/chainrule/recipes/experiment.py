@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from chainrule.arrays import Shape
 from chainrule.data import (
+    FACTS,
     Dataset,
     LegacyBatches,
     NormalizedRows,
@@ -19,6 +21,7 @@ from chainrule.data import (
     Source,
     Splits,
     load,
+    load_image_folder,
     ordered_split,
     random_split,
     stratified_split,
@@ -56,6 +59,7 @@ def build(recipe: Recipe) -> Experiment:
     """Load and split the data, fit the normaliser on the training rows, draw the weights.
 
     Raises a typed error where the recipe does not fit its data: `ConfigError`, `DataError`, `ShapeError`, `DTypeError`.
+    Warns where training images of characters are mirrored.
 
     >>> from chainrule.recipes import load_recipe
     >>> experiment = build(load_recipe("digits-mlp"))
@@ -63,6 +67,7 @@ def build(recipe: Recipe) -> Experiment:
     ((1, 8, 8), 359)
     """
     require_recipe("build", recipe)
+    _warn_of_mirrored_characters(recipe)
     source, splits = load_splits(recipe)
     scale = source.scale if recipe.data.normalize == "unit" else None
     normalizer = Normalizer.fit(recipe.data.normalize, splits.train.X, scale)
@@ -84,6 +89,17 @@ def build(recipe: Recipe) -> Experiment:
         "sampling": train.sampling if rng is None else LegacyBatches(len(splits.train), train.batch_size, rng),
     }
     return Experiment(recipe, source, splits, normalizer, data, network, options)
+
+
+def _warn_of_mirrored_characters(recipe: Recipe) -> None:
+    mirroring = [transform.name for transform in recipe.augment if transform.mirrors]
+    known = None if recipe.data.name is None else FACTS.get(recipe.data.name)
+    if mirroring and known is not None and known.characters:
+        warnings.warn(
+            f"recipe {recipe.name}: data.augment has {mirroring[0]}, but {recipe.data.name} shows characters, whose "
+            "mirror images are other characters or none",
+            stacklevel=3,
+        )
 
 
 def _check_fit(recipe: Recipe, network: Network, data: dict[str, Any]) -> None:
@@ -112,13 +128,15 @@ def make_network(recipe: Recipe, input_shape: Shape, rng: np.random.RandomState 
 def load_splits(recipe: Recipe) -> tuple[Source, Splits]:
     """The data set of the recipe and its parts, inputs as they come from the files."""
     part = recipe.data
-    source = _prepared(load(part.name), recipe)
+    source = _prepared(open_source(recipe), recipe)
     if part.input_shape is not None and tuple(part.input_shape) != source.train.input_shape:
         raise ConfigError(
-            f"data.input_shape must be {list(source.train.input_shape)} for {part.name}, got {part.input_shape}"
+            f"data.input_shape must be {list(source.train.input_shape)} for {part.title}, got {part.input_shape}"
         )
     if source.test is not None and part.test != 0:
-        raise ConfigError(f"data.test must be left out: {part.name} has a test part of its own, got {part.test!r}")
+        raise ConfigError(f"data.test must be left out: {part.title} has a test part of its own, got {part.test!r}")
+    if source.val is not None and part.val != 0:
+        raise ConfigError(f"data.val must be 0: {part.title} has a validation part of its own, got {part.val!r}")
     sizes: dict[str, Any] = {"train": part.train, "val": part.val, "test": part.test}
     try:
         if part.split == "ordered":
@@ -128,9 +146,21 @@ def load_splits(recipe: Recipe) -> tuple[Source, Splits]:
             splits = split(source.train, **sizes, seed=part.seed)
     except ChainruleError as error:
         raise type(error)(f"[data] of recipe {recipe.name}: {error}") from None
-    if splits.val is None:
+    val = splits.val if source.val is None else source.val
+    test = splits.test if source.test is None else source.test
+    if val is None:
         raise ConfigError("data.val must be more than 0: the weights that are best on it are kept, got 0")
-    return source, splits if source.test is None else Splits(splits.train, splits.val, source.test)
+    return source, Splits(splits.train, val, test)
+
+
+def open_source(recipe: Recipe) -> Source:
+    """The data set that [data] names: of the catalogue, or the images in a folder."""
+    part = recipe.data
+    if part.folder is None:
+        return load(str(part.name))
+    resize = None if part.resize is None else (part.resize[0], part.resize[1])
+    on_bad = "skip" if part.on_bad is None else part.on_bad
+    return load_image_folder(part.folder, resize=resize, channels=part.channels, on_bad=on_bad)
 
 
 def _prepared(source: Source, recipe: Recipe) -> Source:
@@ -138,14 +168,12 @@ def _prepared(source: Source, recipe: Recipe) -> Source:
     if not recipe.prepare:
         return source
     try:
-        train, test = (
-            data if data is None else dataclasses.replace(data, X=prepared(data.X, recipe.prepare))
-            for data in (source.train, source.test)
-        )
+        parts: dict[str, Any] = {
+            part: dataclasses.replace(data, X=prepared(data.X, recipe.prepare)) for part, data in source.parts.items()
+        }
     except ChainruleError as error:
         raise type(error)(f"data.prepare of recipe {recipe.name}: {error}") from None
-    assert train is not None  # a source always has it
-    return dataclasses.replace(source, train=train, test=test)
+    return dataclasses.replace(source, **parts)
 
 
 def normalized(splits: Splits, normalizer: Normalizer, dtype: str, lazily: bool = False) -> dict[str, Any]:
@@ -167,7 +195,7 @@ def declared_shape(recipe: Recipe) -> Shape:
     stated = recipe.data.input_shape
     if stated is not None:
         return tuple(stated)
-    return prepared(load(recipe.data.name).train.X[:1], recipe.prepare).shape[1:]
+    return prepared(open_source(recipe).train.X[:1], recipe.prepare).shape[1:]
 
 
 def test_part(splits: Splits) -> tuple[str, Dataset]:

@@ -6,6 +6,7 @@ nearest known name for a misspelt one.
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 import typing
@@ -42,7 +43,7 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     """
     text = str(name_or_path)
     if isinstance(name_or_path, Path) or text.endswith(".toml") or "/" in text or "\\" in text:
-        return parse_recipe(_read(Path(name_or_path)), text)
+        return _recipe(_tables(_read(Path(name_or_path)), text), text, Path(name_or_path).parent)
     known = list_recipes()
     if text not in known:
         raise unknown("recipe", text, known)
@@ -53,18 +54,15 @@ def parse_recipe(text: str, where: str = "recipe") -> Recipe:
     """The recipe that a TOML text declares; `where` opens its error messages."""
     if not isinstance(text, str):
         raise DTypeError(f"{where}: must be a TOML text, got {describe(text)}")
-    try:
-        plain = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError(f"{where}: not TOML: {error}") from None
-    return _recipe(plain, where)
+    return _recipe(_tables(text, where), where)
 
 
 def apply_overrides(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
     """A copy of `recipe` with entries replaced, each given as `key=value`.
 
     The key is a path such as `train.optim_config.learning_rate` or `model.layers.0.units`. The value is a TOML value;
-    what is none is taken as a string. Raises `ConfigError` naming the key.
+    what is none is taken as a string. `data.folder` takes the place of `data.name`, and that of the folder with its
+    options. Raises `ConfigError` naming the key.
 
     >>> apply_overrides(load_recipe("digits-mlp"), ["train.epochs=3"]).train.epochs
     3
@@ -78,19 +76,33 @@ def apply_overrides(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
         if not equals or not key.strip():
             raise ConfigError(f"override must be written key=value, such as train.epochs=3, got {override!r}")
         _assign(plain, key.strip(), _value(value.strip()))
+    _keep_one_source(plain, {override.partition("=")[0].strip() for override in overrides})
     return _recipe(plain, f"recipe {recipe.name} with {', '.join(overrides)}" if overrides else recipe.name)
 
 
 # -- from plain data, with errors that name the entry ---------------------------------------------------------------
 
 
-def _recipe(plain: dict[str, Any], where: str) -> Recipe:
+def _tables(text: str, where: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigError(f"{where}: not TOML: {error}") from None
+
+
+def _recipe(plain: dict[str, Any], where: str, base: Path | None = None) -> Recipe:
+    """The recipe of `plain`, its data folder made absolute: from `base` on, or from the working directory."""
     _check_keys(plain, Recipe, where, "")
     try:
         recipe = msgspec.convert(plain, Recipe, strict=True)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{where}: {_explain(str(error), plain)}") from None
-    return recipe.check(where)
+    recipe.check(where)
+    if recipe.data.folder is None:
+        return recipe
+    folder = os.path.expanduser(recipe.data.folder)
+    folder = os.path.abspath(folder if base is None else base / folder)
+    return msgspec.structs.replace(recipe, data=msgspec.structs.replace(recipe.data, folder=folder))
 
 
 def _check_keys(table: Any, struct: Any, where: str, path: str) -> None:
@@ -132,6 +144,15 @@ def _choices(struct: Any, keys: Sequence[str]) -> list[Any]:
         hint = typing.get_type_hints(tables[0])[key]
     options = [hint, *typing.get_args(hint)]
     return [c for option in options if typing.get_origin(option) is typing.Literal for c in typing.get_args(option)]
+
+
+def _keep_one_source(plain: dict[str, Any], given: set[str]) -> None:
+    """Of a name and a folder keep the one that was given, where the other was not."""
+    for key, others in (("folder", ("name",)), ("name", ("folder", "resize", "channels", "on_bad"))):
+        if f"data.{key}" in given and isinstance(plain.get("data"), dict):
+            for other in others:
+                if f"data.{other}" not in given:
+                    plain["data"].pop(other, None)
 
 
 def _assign(plain: dict[str, Any], key: str, value: Any) -> None:

@@ -42,14 +42,20 @@ class Reported(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class DataPart(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """[data]: which data set, how it is split, how its inputs are scaled.
 
+    name: of a set in the catalogue. folder: in its place, a folder or archive of images by class; relative to the
+    recipe's file. resize (height and width), channels, on_bad: for a folder, as `load_image_folder` takes them.
     train, val, test: rows (int) or fractions (float); without `train` it takes what the others leave. `test` is left
-    out where the data set brings its own test part. seed: of the split alone, so that runs with different seeds are
-    compared on the same test rows. prepare: transforms of every part, such as Resize. augment: transforms of the
-    training rows, drawn anew in every epoch. input_shape: the shape of one row, as the data set has it or as `prepare`
-    leaves it, where the recipe wants it checked.
+    out where the data set brings its own test part, and `val` is 0 where it brings that. seed: of the split alone, so
+    that runs with different seeds are compared on the same test rows. prepare: transforms of every part, such as
+    Resize. augment: transforms of the training rows, drawn anew in every epoch. input_shape: the shape of one row, as
+    the data set has it or as `prepare` leaves it, where the recipe wants it checked.
     """
 
-    name: str
+    name: str | None = None
+    folder: Annotated[str, Meta(min_length=1)] | None = None
+    resize: Annotated[list[Count], Meta(min_length=2, max_length=2)] | None = None
+    channels: Literal[1, 3] | None = None
+    on_bad: Literal["skip", "raise"] | None = None
     split: Literal["ordered", "stratified", "random"] = "stratified"
     train: Part | None = None
     val: Part
@@ -59,6 +65,20 @@ class DataPart(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     prepare: list[Declaration] = []
     augment: list[Declaration] = []
     input_shape: list[Count] | None = None
+
+    @property
+    def title(self) -> str:
+        """What messages call the data set: its name, or its folder."""
+        return str(self.name if self.folder is None else self.folder)
+
+    def check(self) -> None:
+        """Raise unless there is one source, with options that it takes."""
+        if (self.name is None) == (self.folder is None):
+            both = "" if self.name is None else f", got {self.name!r} and {self.folder!r}"
+            raise ConfigError(f"[data] needs name or folder{', one of them' if both else ''}{both}")
+        for option in ("resize", "channels", "on_bad"):
+            if self.folder is None and getattr(self, option) is not None:
+                raise ConfigError(f"data.{option} must be left out without data.folder, got {getattr(self, option)!r}")
 
 
 class ModelPart(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -160,6 +180,7 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def check(self, where: str) -> Recipe:
         """This recipe, if everything it declares can be made; otherwise a `ConfigError` that starts with `where`."""
         try:
+            self.data.check()
             _ = self.layers, self.loss, self.rule, self.schedule, self.prepare, self.augment
             if self.schedule is not None and self.train.lr_decay != 1.0:
                 raise ConfigError("train.lr_decay and train.schedule exclude each other; give one of them")

@@ -44,6 +44,7 @@ class HorizontalFlip(Transform):
     rate: float = 0.5
 
     words = 1
+    mirrors = True
 
     def __post_init__(self) -> None:
         require_number(self.name, "rate", self.rate, low=0, high=1)
@@ -58,6 +59,7 @@ class AlternatingFlip(Transform):
     """Half of the images mirrored in the first epoch, and from then on every image in every other epoch."""
 
     words = 1
+    mirrors = True
     same_words_every_epoch = True
 
     def apply(self, x: np.ndarray, words: np.ndarray, epoch: int) -> np.ndarray:

@@ -23,6 +23,8 @@ class Transform:
     after_normalizing: ClassVar[bool] = False
     #: Whether its words are those of epoch 0 in every epoch.
     same_words_every_epoch: ClassVar[bool] = False
+    #: Whether it mirrors images, which turns characters into others.
+    mirrors: ClassVar[bool] = False
     #: Whether it changes targets with the inputs, by `mix`.
     mixes_targets: ClassVar[bool] = False
 

@@ -31,6 +31,13 @@ def test_every_name_is_there(module):
         assert name in dir(chainrule.data)
 
 
+def test_a_star_brings_all_names():
+    there = {}
+    exec("from chainrule.data import *", there)
+    assert there["load"] is chainrule.data.load
+    assert there.keys() >= {name for names in chainrule.data.NAMES.values() for name in names}
+
+
 def test_modules_are_attributes_and_nothing_else_is():
     assert chainrule.data.catalog.load is chainrule.data.load
     assert not hasattr(chainrule.data, "lod")

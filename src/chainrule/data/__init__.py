@@ -40,6 +40,8 @@ NAMES = {
 }
 _MODULE_OF = {name: module for module, names in NAMES.items() for name in names}
 
+__all__ = [*_MODULE_OF]
+
 if TYPE_CHECKING:
     from chainrule.data.archives import extract as extract
     from chainrule.data.archives import iterate_members as iterate_members

@@ -280,7 +280,11 @@ void affine_update(const int64_t* arguments, int64_t, Context& context) {
 void multiply_add(const int64_t* arguments, int64_t, Context& context) {
     context.pool->run(context.pool->size(), [&](int64_t, int thread) {
         float* room = context.workspace(thread, ROWS * VECTORS * LANES);
-        Vector acc[ROWS][VECTORS] = {}, x = splat(0.5f), y = splat(1e-3f);
+        Vector acc[ROWS][VECTORS], x = splat(0.5f), y = splat(1e-3f);
+#pragma GCC unroll 16
+        for (int m = 0; m < ROWS; m++)  // no two alike, or the compiler makes one of them
+#pragma GCC unroll 4
+            for (int v = 0; v < VECTORS; v++) acc[m][v] = splat(float(m * VECTORS + v + thread));
         for (int64_t round = 0; round < arguments[0]; round++) {
             asm volatile("" : "+m"(round));  // the loop is not to be seen through
 #pragma GCC unroll 8

@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROCESSES ?= 2
 
-.PHONY: demo test setup setup-test lint format docs bench mutation fuzz clean
+.PHONY: demo test setup setup-test lint format docs bench mutation fuzz sanitize clean
 
 demo: setup ## Set up, then train the default recipe on scikit-learn's digits.
 	$(BIN)/chainrule train digits-mlp
@@ -52,6 +52,9 @@ mutation: setup-test ## Plant faults and count how many the tests catch, into do
 
 fuzz: setup-test ## Damaged files of every kind, 20,000 of them, into docs/results/ (minutes).
 	$(BIN)/python tools/fuzz.py --report docs/results/fuzz.md
+
+sanitize: setup-test ## The native engine under address, undefined-behaviour and thread sanitizers (minutes).
+	$(BIN)/python tools/sanitize.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

@@ -4,8 +4,8 @@ namespace chainrule {
 
 namespace {
 
-// About 50 µs: longer than the gap between two kernels, shorter than anybody notices.
-constexpr int SPINS = 20000;
+// About 0.1 ms: longer than the gap between two kernels or two steps, shorter than anybody notices.
+constexpr int SPINS = 4000;
 
 inline void relax() {
 #if defined(__x86_64__) || defined(__i386__)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.arrays import Array
+from chainrule.data.normalized import NormalizedRows
 from chainrule.engines.engine import Evaluation
 from chainrule.engines.native.lowering import make_plan, read
 from chainrule.engines.native.memory import BUFFERS, GRADIENTS, PARAMS, SLOTS, make_arena
@@ -168,12 +169,15 @@ class NativeEngine(ReferenceEngine):
 
     def predict(self, x: Array, batch_size: int = _TEST_ROWS) -> Array:
         """Scores in test mode."""
-        with np.errstate(all="ignore"):
-            batch = np.ascontiguousarray(self.network.as_input(x))
-        made = self._compiled(min(len(batch), _TEST_ROWS), train=False)
-        out = np.empty((len(batch), *self.network.output_shape), np.float32)
-        for start in range(0, len(batch), made.capacity):
-            part = batch[start : start + made.capacity]
+        with np.errstate(all="ignore"):  # numbers beyond single precision become infinite
+            return self._scores(x)
+
+    def _scores(self, x: Array) -> Array:
+        rows = x if isinstance(x, NormalizedRows) else self.network.as_input(x)  # those are normalised a part at a time
+        made = self._compiled(min(len(rows), _TEST_ROWS), train=False)
+        out = np.empty((len(rows), *self.network.output_shape), np.float32)
+        for start in range(0, len(rows), made.capacity):
+            part = np.ascontiguousarray(self.network.as_input(rows[start : start + made.capacity]))
             made.program.run(["forward"], len(part), part, None, None, None, 0, 0, 1.0)
             out[start : start + len(part)] = read(made.plan, made.scores.data, out.shape[1:], len(part))
         return out

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from chainrule.cli import main
-from chainrule.data import CATALOG
+from chainrule.data import CATALOG, audit
 from chainrule.data.facts import FACTS
+from chainrule.errors import DTypeError
 
 RNG = np.random.default_rng(7)
 
@@ -199,3 +200,54 @@ def test_sets_without_images_or_files(monkeypatch, capsys):
 def test_fetch_says_what_is_there(capsys):
     status, out, err = run(capsys, "fetch", "digits")
     assert (status, out, err) == (0, "digits is there: 1,797 train rows\n", "")
+
+
+def test_other_kinds_of_files(tmp_path, capsys):
+    X, y = RNG.integers(0, 256, (12, 1, 4, 4), dtype=np.uint8), np.arange(12) % 3
+    np.savez(tmp_path / "arrays.npz", X=X, y=y)
+    status, out, _ = run(capsys, "check", "arrays.npz")
+    assert status == 0
+    assert re.search(r"all +12", out)
+    assert run(capsys, "show", "arrays.npz", "--out", "a.png")[0] == 0
+    status, _, err = run(capsys, "check", "arrays.npz", "--resize", "3", "3")
+    assert (status, "resize must be left out for a source of kind 'npz'" in err) == (2, True)
+
+
+@pytest.mark.parametrize("command", ["check", "show"])
+def test_an_empty_name_is_no_folder(command, photos, capsys):
+    assert "unknown data set or folder ''" in run(capsys, command, "")[2]
+
+
+@pytest.mark.parametrize("given", [None, 3, [], {}, b"photos"])
+def test_what_is_no_path_is_not_audited(given):
+    with pytest.raises(DTypeError, match="audit: the path must be a string or path object"):
+        audit(given)
+
+
+def test_pictures_in_no_folder(photos, capsys):
+    status, _, err = run(capsys, "show", "photos", "--out", "nowhere/a.png")
+    assert (status, err) == (2, "error: --out must be a file in a folder that exists, got 'nowhere/a.png'\n")
+
+
+def test_names_that_no_font_has_are_drawn_silently(tmp_path, photos, capsys):
+    (tmp_path / "photos" / "cat").rename(tmp_path / "photos" / "\u732b")
+    assert run(capsys, "show", "photos", "--out", "a.png")[::2] == (0, "")
+
+
+def test_counts_are_in_words(photos, capsys):
+    (photos / "cat" / "0.png").write_bytes(b"")
+    assert "7 images, 1 file skipped." in run(capsys, "check", "photos")[1]
+
+
+def test_hardly_larger_classes_are_not_mentioned(tmp_path, capsys):
+    y = np.repeat([0, 1], [501, 500])
+    np.savez(tmp_path / "even.npz", X=np.arange(2002).reshape(1001, 2), y=y)
+    assert "largest" not in run(capsys, "check", "even.npz")[1]
+    np.savez(tmp_path / "odd.npz", X=np.arange(200).reshape(100, 2), y=y[450:550])
+    assert "largest training class: 1.04 times the smallest" in run(capsys, "check", "odd.npz")[1]
+
+
+def test_what_is_not_downloaded_is_explained_once(monkeypatch, capsys):
+    monkeypatch.delenv("CHAINRULE_DATA", raising=False)
+    status, _, err = run(capsys, "fetch", "notmnist")
+    assert (status, err.count("Download notMNIST_small.tar.gz")) == (2, 1)

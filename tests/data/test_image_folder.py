@@ -406,3 +406,10 @@ def test_notmnist_equals_its_documentation(data_folder):
     for part, size in ((splits.train, 15_000), (splits.val, 1_000), (splits.test, 2_724)):
         assert len(part) == size
         assert np.abs(part.class_counts() - np.array(counts) * size / 18724).max() < 1
+
+
+def test_devices_and_pipes_are_no_archives(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(DataError, match=r"must be a folder or an archive, got .*, which is neither"):
+            load_image_folder(path)

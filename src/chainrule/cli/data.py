@@ -13,6 +13,7 @@ from chainrule.data.auditing import Audit, audit, moments, open_source
 from chainrule.data.catalog import CATALOG
 from chainrule.data.download import by_hand, fetch
 from chainrule.data.facts import FACTS, facts
+from chainrule.errors import ConfigError
 from chainrule.recipes.run import plain_json
 from chainrule.report.plots import save_figure
 from chainrule.report.samples import samples_figure
@@ -22,6 +23,7 @@ MOST_LINES = 20  # groups of duplicates and leaks that are printed; --json has t
 MOST_CLASSES = 30  # rows of the table of counts
 
 Json = Annotated[bool, Parameter(negative="")]
+Size = Annotated[tuple[int, int] | None, Parameter(negative="")]
 
 app = App(
     name="data",
@@ -32,7 +34,8 @@ app = App(
   chainrule data show cifar10 --out cifar10.png
 
 A folder holds one folder of image files a class, or train/ and test/
-(and val/) with these inside. Sets are looked for in $CHAINRULE_DATA,
+(and val/) with these inside. A .npz, .mat, CSV or Parquet file, or a
+folder of MNIST's or CIFAR's files, will do as well. Sets are looked for in $CHAINRULE_DATA,
 then in the cache.""",
 )
 
@@ -96,13 +99,14 @@ def download(name: str, /, *, quiet: Annotated[bool, Parameter(negative="")] = F
 
 
 @app.command
-def check(name_or_folder: str, /, *, resize: tuple[int, int] | None = None, json: Json = False) -> int:
+def check(name_or_folder: str, /, *, resize: Size = None, json: Json = False) -> int:
     """Read a data set completely and report what is wrong with it; the exit status is 1 if anything is.
 
     Parameters
     ----------
     name_or_folder
-        A name that `chainrule data list` shows, or a folder or archive of images by class.
+        A name that `chainrule data list` shows, or a folder or archive of images by class,
+        or a file of arrays.
     resize
         Height and width to bring images of a folder to; without it another size is a fault.
     json
@@ -117,15 +121,14 @@ def check(name_or_folder: str, /, *, resize: tuple[int, int] | None = None, json
 
 
 @app.command
-def show(
-    name_or_folder: str, /, *, out: Path | None = None, resize: tuple[int, int] | None = None, json: Json = False
-) -> None:
+def show(name_or_folder: str, /, *, out: Path | None = None, resize: Size = None, json: Json = False) -> None:
     """Draw some images of every class, and print counts, mean and standard deviation.
 
     Parameters
     ----------
     name_or_folder
-        A name that `chainrule data list` shows, or a folder or archive of images by class.
+        A name that `chainrule data list` shows, or a folder or archive of images by class,
+        or a file of arrays.
     out
         The PNG file to write; the set's name with -samples.png if not given.
     resize
@@ -136,6 +139,8 @@ def show(
     source, _ = open_source(name_or_folder, resize=resize)
     mean, deviation = moments(source.train, source.scale)
     path = Path(f"{source.name}-samples.png") if out is None else out
+    if not path.parent.is_dir():
+        raise ConfigError(f"--out must be a file in a folder that exists, got {str(path)!r}")
     counts = {part: data.class_counts().tolist() for part, data in source.parts.items() if data.has_labels}
     title = (
         f"{source.name}: {len(source.train):,} training rows of shape {'x'.join(map(str, source.train.input_shape))}"
@@ -171,7 +176,7 @@ def _print_audit(found: Audit) -> None:
     _print_counts(found.counts, found.class_names)
     if found.notes:
         print(found.notes)
-    if found.imbalance > 1:
+    if found.imbalance >= 1.005:  # what is shown as more than 1
         print(f"largest training class: {found.imbalance:.3g} times the smallest")
     _print_groups("equal images with one label", [" = ".join(group) for group in found.duplicates])
     _print_groups("equal images with different labels", [" = ".join(group) for group in found.conflicts])

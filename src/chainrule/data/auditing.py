@@ -19,7 +19,8 @@ from chainrule.data.dataset import Dataset, Splits
 from chainrule.data.equal_rows import Leak, duplicates, leakage
 from chainrule.data.facts import FACTS, Facts
 from chainrule.data.image_folder import image_source, read_images
-from chainrule.data.source import Skipped, Source
+from chainrule.data.readers import kind_of, read
+from chainrule.data.source import Skipped, Source, as_path
 from chainrule.errors import unknown
 
 
@@ -59,7 +60,7 @@ class Audit:
 
 
 def audit(name_or_folder: str | Path, *, resize: tuple[int, int] | None = None) -> Audit:
-    """Read a named data set, or a folder or archive of images by class, and say what is wrong with it.
+    """Read a named data set, a folder or archive of images by class, or a file, and say what is wrong with it.
 
     resize: height and width that the images of a folder are brought to; without it another size is a fault.
     Raises `ConfigError` for what is neither, `DataError` for a set that cannot be read at all.
@@ -69,12 +70,14 @@ def audit(name_or_folder: str | Path, *, resize: tuple[int, int] | None = None) 
 
 
 def open_source(name_or_folder: str | Path, *, resize: tuple[int, int] | None = None) -> tuple[Source, Facts | None]:
-    """The data set of that name with its documentation, or the images in that folder or archive."""
+    """The data set of that name with its documentation, or what `read` makes of that path."""
+    path = as_path("audit", name_or_folder)
     if name_or_folder in CATALOG:
         return load(str(name_or_folder)), FACTS.get(str(name_or_folder))
-    path = Path(name_or_folder)
-    if not path.exists():
+    if not str(name_or_folder) or not path.exists():
         raise unknown("data set or folder", str(name_or_folder), CATALOG)
+    if kind_of(path) not in (None, "images"):
+        return read(path, resize=resize), None
     return image_source(read_images(path, resize=resize, list_sizes=True), path), None
 
 

@@ -39,7 +39,8 @@ def fetch(name: str, progress: Progress | None = None) -> Source:
         return load(name)
     except DataError as error:
         if not known.files:
-            raise ConfigError(f"data set {name!r} is not downloaded. {known.manual} {error}") from None
+            rest = str(error).replace(f" {known.manual}", "")  # said once
+            raise ConfigError(f"data set {name!r} is not downloaded. {known.manual} {rest}") from None
     folder = cache_folder() / known.folder
     try:
         folder.mkdir(parents=True, exist_ok=True)

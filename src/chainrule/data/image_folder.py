@@ -95,11 +95,15 @@ def image_source(images: ImageSet, place: Path, name: str | None = None) -> Sour
         train,
         images.dataset("test", title),
         scale=255.0,
-        notes=f"{len(images.X)} images, {len(images.skipped)} files skipped{notes}.",
+        notes=f"{_counted(len(images.X), 'image')}, {_counted(len(images.skipped), 'file')} skipped{notes}.",
         val=images.dataset("val", title),
         skipped=images.skipped,
         row_names={part: images.paths[rows] for part, rows in images.parts.items()},
     )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def read_images(
@@ -115,8 +119,9 @@ def read_images(
     size in place of an error."""
     owner = "load_image_folder"
     _check_options(owner, resize, channels)
-    if not place.exists():
-        raise DataError(f"{owner}: path must be a folder or an archive, got {str(place)!r}, which does not exist")
+    if not place.is_dir() and not place.is_file():  # a device or a pipe may have no end
+        what = "is neither" if os.path.lexists(place) else "does not exist"
+        raise DataError(f"{owner}: path must be a folder or an archive, got {str(place)!r}, which {what}")
     files = open_files(place)
     job = _Job(owner, files, resize, channels, on_bad, list_sizes)
     if not cache:

@@ -83,8 +83,18 @@ def read(
     return finished(reader, source, given)
 
 
+def kind_of(source: Any) -> str | None:
+    """Which of `KINDS` a path or object is seen to be; None where it is none of them."""
+    found = _matching(source)
+    return None if found is None else found.kind
+
+
+def _matching(source: Any) -> Reader | None:
+    return next((reader for reader in READERS if reader.matches(source)), None)
+
+
 def _reader(source: Any) -> Reader:
-    found = next((reader for reader in READERS if reader.matches(source)), None)
+    found = _matching(source)
     if found is None and isinstance(source, Path):
         raise DataError(
             f"read: source must be of one of the kinds {', '.join(sorted(_OF_PATHS))}, which cannot be seen from "

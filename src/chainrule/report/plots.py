@@ -6,6 +6,7 @@ Drawn with matplotlib's Figure objects on the Agg canvas, so no window system, b
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,7 +89,9 @@ def confusion_figure(matrix: Array, class_names: Sequence[str], title: str) -> F
 def save_figure(figure: Figure, path: str | Path) -> None:
     """Write `figure` as a PNG, all or nothing."""
     content = io.BytesIO()
-    figure.savefig(content, format="png", bbox_inches="tight", pad_inches=0.15)  # nothing is ever cut off
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the font draws boxes for them; a line each says no more
+        figure.savefig(content, format="png", bbox_inches="tight", pad_inches=0.15)  # nothing is ever cut off
     write_atomically(path, content.getvalue())
 
 

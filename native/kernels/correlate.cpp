@@ -165,6 +165,7 @@ struct Block {
     }
     int64_t d_line(int64_t l) const { return rows_only ? 0 : line_offset(a.d, first_line + l); }
     int64_t x_step() const { return rows_only ? a.x.image : a.x.pixel; }
+    int64_t stride() const { return rows_only ? 1 : a.stride_w; }  // rows are no windows of one image
     int64_t d_step() const { return rows_only ? a.d.image : a.d.pixel; }
 
     // A panel of d, pixel after pixel, for the first-level cache.
@@ -185,7 +186,7 @@ void sum_narrow(const Block& b, const Panels& panels, int64_t first, int64_t las
     WeightTile t;
     t.lines = b.lines;
     t.length = b.length;
-    t.x_pixel = b.a.stride_w * b.x_step();
+    t.x_pixel = b.stride() * b.x_step();
     t.g_stride = b.out_group;
     t.x_lines = tables;
     t.d_lines = tables + b.lines;
@@ -214,7 +215,7 @@ void sum_narrow(const Block& b, const Panels& panels, int64_t first, int64_t las
 // Many channels: a tile's rows are channels of one tap, and x is packed too, once for all taps of a line.
 void sum_wide(const Block& b, const Panels& panels, int64_t first, int64_t last, float* room) {
     const int64_t channel_tiles = (b.in_group + ROWS - 1) / ROWS, taps = b.a.run_length / b.in_group;
-    const int64_t wide = (b.length - 1) * b.a.stride_w + taps;  // pixels of x in a line
+    const int64_t wide = (b.length - 1) * b.stride() + taps;  // pixels of x in a line
     auto* tables = reinterpret_cast<int64_t*>(room);
     float* packed_d = align(room + 4 * b.lines);
     float* packed_x = packed_d + b.lines * b.length * panels.padded();
@@ -242,7 +243,7 @@ void sum_wide(const Block& b, const Panels& panels, int64_t first, int64_t last,
                 for (int64_t c = 0; c < rows; c += LANES) store(to + c, load(from + c));  // the next pixel's place too
             tables[l] = l * wide * rows;
         }
-        t.x_pixel = b.a.stride_w * rows;
+        t.x_pixel = b.stride() * rows;
         for (int64_t k = 0; k < panels.count; k++) {
             const Panel panel = panels[k];
             t.d = packed_d + panel.start * b.lines * b.length;
@@ -268,7 +269,8 @@ void correlate_weights(const int64_t* arguments, int64_t count, Context& context
     const int64_t run_count = count - int64_t(sizeof(Sums) / 8);
     const int64_t in_group = a.x.c / a.groups, out_group = a.d.c / a.groups;
     const Panels panels(out_group);
-    const bool rows_only = a.d.h * a.d.w == 1, wide = in_group >= 8 * ROWS;
+    const bool rows_only = a.d.h * a.d.w == 1;
+    const bool wide = in_group >= 8 * ROWS && !(rows_only && a.run_length > in_group);  // there taps lie in one row
     const int64_t all_lines = rows_only ? 1 : context.n * a.d.h, length = rows_only ? context.n : a.d.w;
     const int64_t block = std::clamp<int64_t>(CACHED / (length * (a.x.c * a.stride_h * a.stride_w + a.d.c)), 1, all_lines);
     const int64_t row_tiles = ((wide ? in_group : a.run_length) + ROWS - 1) / ROWS;

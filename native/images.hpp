@@ -45,7 +45,9 @@ static inline void in_parts(Context& context, int64_t count, int64_t least, cons
 }
 
 static inline Vector maximum(Vector a, Vector b) { return a > b ? a : b; }
-static inline Vector positive(Vector a) { return a > 0.0f ? a : Vector{}; }
+static inline Vector positive(Vector a) { return a < 0.0f ? Vector{} : a; }  // NaN stays NaN
+// The larger one, NaN where either is.
+static inline Vector maximum_or_nan(Vector a, Vector b) { return ((a > b) | (a != a)) ? a : b; }
 static inline float sum_lanes(Vector v) {
     float sum = 0;
     for (int i = 0; i < LANES; i++) sum += v[i];

@@ -35,7 +35,7 @@ static inline void finish(const Tile& t, Vector (&acc)[R][V]) {
             float* y = t.y[m] + v * LANES;
             if (t.bias) a += load(t.bias + v * LANES);
             if (t.accumulate) a += load_part(y, lanes);
-            if (t.relu) a = a > 0.0f ? a : Vector{};
+            if (t.relu) a = a < 0.0f ? Vector{} : a;  // NaN stays NaN
             if (t.masked) a = load_part(t.mask[m] + v * LANES, lanes) > 0.0f ? a : Vector{};
             store_part(y, a, lanes);
         }

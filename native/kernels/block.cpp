@@ -160,7 +160,7 @@ void forward(const Forward& a, Context& context) {
                         for (int64_t j = 0; j < pool_w; j++) {
                             Vector v = load_part(from + i * a.z.row + j * a.z.pixel + c, lanes);
                             if (scale) v = (v - m) * s + t;
-                            best = i + j == 0 ? v : maximum(v, best);
+                            best = i + j == 0 ? v : maximum_or_nan(v, best);
                         }
                     }
                     if (a.relu) best = positive(best);

@@ -68,7 +68,7 @@ void max_pool_forward(const int64_t* arguments, int64_t, Context& context) {
                     const float* __restrict from = x + n * a.x.image + h * a.x.row + w * a.x.pixel;
                     const auto number = int32_t(tap);
                     for (int64_t c = 0; c < C; c++) {
-                        const bool wins = (from[c] > out[c]) | (winner[c] < 0);
+                        const bool wins = (from[c] > out[c]) | (winner[c] < 0) | (from[c] != from[c]);  // NaN stays
                         out[c] = wins ? from[c] : out[c];
                         winner[c] = wins ? number : winner[c];
                     }

@@ -70,7 +70,7 @@ void affine_forward(const int64_t* arguments, int64_t, Context& context) {
         const int64_t group = part / blocks;
         const int64_t first_panel = panels.count * group / groups, end_panel = panels.count * (group + 1) / groups;
         const int64_t first = part % blocks * ROW_BLOCK, last = std::min(n, first + ROW_BLOCK);
-        const int64_t depth = direct ? D : std::min(D, DEPTH), start = panels[first_panel].start;
+        const int64_t depth = std::min(D, DEPTH), start = panels[first_panel].start;  // the same sums for any n
         const int64_t stretch = std::min(M, panels[end_panel - 1].start + panels[end_panel - 1].width()) - start;
         float* packed = context.workspace(thread, (depth + 1) * (stretch + LANES));
         float* padded_bias = packed + depth * (stretch + LANES);
@@ -100,13 +100,13 @@ void affine_forward(const int64_t* arguments, int64_t, Context& context) {
                 const Panel panel = panels[i];
                 const bool partial = panel.last_lanes < LANES;
                 t.last_lanes = panel.last_lanes;
-                t.w = direct ? W + panel.start : packed + (panel.start - start) * depth;
+                t.w = direct ? W + k * M + panel.start : packed + (panel.start - start) * depth;
                 t.w_stride = direct ? M : panel.width();
                 if (direct && partial) {
-                    for (int64_t row = 0; row < D; row++)
+                    for (int64_t row = 0; row < t.run_length; row++)
                         for (int v = 0; v < panel.vectors; v++)
                             store(packed + row * panel.width() + v * LANES,
-                                  load_part(W + row * M + panel.start + v * LANES,
+                                  load_part(W + (k + row) * M + panel.start + v * LANES,
                                             v == panel.vectors - 1 ? panel.last_lanes : LANES));
                     t.w = packed;
                     t.w_stride = panel.width();

@@ -26,6 +26,8 @@ using Floats = nb::ndarray<float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using AnyFloats = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
 using Rows = nb::ndarray<const int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
+constexpr std::chrono::milliseconds PATIENCE{100};
+
 const KernelTable& find_table(const std::string& isa) {
     for (const KernelTable* table : available_tables())
         if (table->isa == isa) return *table;
@@ -122,7 +124,8 @@ class Program {
     }
 
     // Many steps over a resident set, one batch after another of `rows`, cut at `ends`; stops at the first step that
-    // is not done. Returns how many were done, the status of the last, and writes their losses.
+    // is not done, and after PATIENCE seconds, so that the caller may be interrupted. Returns how many were done, the
+    // status of the last, and writes their losses.
     std::tuple<int64_t, int> train(const std::vector<std::string>& phases, AnyFloats X, Rows rows, Rows ends,
                                    std::optional<Rows> labels, std::optional<AnyFloats> targets, uint64_t seed,
                                    int64_t first_step, nb::ndarray<const double, nb::ndim<1>, nb::c_contig> factors,
@@ -136,7 +139,9 @@ class Program {
             std::lock_guard<std::mutex> alone(mutex_);
             const int64_t* row = rows.data();
             int64_t start = 0;
-            for (; done < int64_t(ends.size()); done++) {
+            using Clock = std::chrono::steady_clock;
+            const auto until = Clock::now() + PATIENCE;
+            for (; done < int64_t(ends.size()) && (done == 0 || Clock::now() < until); done++) {
                 context.rows = row + start;
                 context.n = ends.data()[done] - start;
                 start = ends.data()[done];

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from chainrule.engines.native.memory import BUFFERS, GRADIENTS, PARAMS, SLOTS, m
 from chainrule.engines.native.plan import Plan, Value
 from chainrule.engines.native.rules import native_parts
 from chainrule.engines.reference import ReferenceEngine, is_finite
-from chainrule.errors import ConfigError, DTypeError, ShapeError, describe, require_number, unknown
+from chainrule.errors import ChainruleError, ConfigError, DTypeError, ShapeError, describe, require_number, unknown
 from chainrule.network import Network, as_array
 from chainrule.optim import UpdateRule
 
@@ -61,7 +62,7 @@ class _Compiled:
             *((SLOTS + i, slot) for i, slot in enumerate(engine.slots.values())),
         ):
             self.program.bind(space, memory)
-        calls = self.plan.calls
+        calls, self.plan.calls = self.plan.calls, []  # they refer to the plan: no cycle, no wait for the collector
         self.program.set_callback(lambda index, n, step: calls[index](n, step))
         if engine.parts is not None:
             self.program.set_rule(engine.parts)
@@ -90,13 +91,27 @@ class NativeEngine(ReferenceEngine):
         if instruction_set is not None and instruction_set not in known:
             raise unknown("instruction set", instruction_set, known)
         self.instruction_set = known[0] if instruction_set is None else instruction_set
+        self._reg = network.reg
         self.parts = native_parts(rule, network.reg)
         self._train: _Compiled | None = None
         self._test: _Compiled | None = None
+        self._predicting = threading.Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and pickles: they compile plans of their own."""
+        return {n: v for n, v in self.__dict__.items() if n not in ("_train", "_test", "_predicting")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._train = self._test = None
+        self._predicting = threading.Lock()
 
     # -- plans ------------------------------------------------------------------------------------------------------
 
     def _compiled(self, rows: int, *, train: bool) -> _Compiled:
+        if self._reg != self.network.reg:  # it is part of the plan
+            self._reg, self._train = self.network.reg, None
+            self.parts = native_parts(self.rule, self._reg)
         made = self._train if train else self._test
         if made is None or made.capacity < rows:
             made = _Compiled(self, rows, train=train)
@@ -142,18 +157,20 @@ class NativeEngine(ReferenceEngine):
             return []
         made = self._compiled(max(map(len, rows)), train=True)
         losses = np.zeros(len(rows))
+        resident = self.parts is not None and not made.plan.fallbacks and self._are_targets(targets)
+        order, ends = np.concatenate(rows), np.cumsum([len(r) for r in rows], dtype=np.int64)
         done = 0
         while done < len(rows):
-            resident = self.parts is not None and not made.plan.fallbacks
+            status = _CAREFUL
             if resident and self._rate(float(rates[done:].max())) < 1e12:
-                ends = np.cumsum([len(r) for r in rows[done:]], dtype=np.int64)
-                count, _ = made.program.train(
-                    _STEP, data, np.concatenate(rows[done:]), ends, *self._targets(targets),
+                first = int(ends[done]) - len(rows[done])
+                count, status = made.program.train(
+                    _STEP, data, order[first:], ends[done:] - first, *self._targets(targets),
                     self.network.seed, self.step_number, rates[done:], losses[done:],
                 )  # fmt: skip
                 self.step_number += count
                 done += count
-            if done < len(rows):  # what stopped there is told, or done with care, by a single step
+            if done < len(rows) and status != _OK:  # that step is told, or done with care, by itself
                 losses[done] = self.step(data[rows[done]], targets[rows[done]], float(rates[done]))
                 done += 1
         return [float(loss) for loss in losses]
@@ -169,7 +186,8 @@ class NativeEngine(ReferenceEngine):
 
     def predict(self, x: Array, batch_size: int = _TEST_ROWS) -> Array:
         """Scores in test mode."""
-        with np.errstate(all="ignore"):  # numbers beyond single precision become infinite
+        # Scores are read where the next run puts others; numbers beyond single precision become infinite.
+        with self._predicting, np.errstate(all="ignore"):
             return self._scores(x)
 
     def _scores(self, x: Array) -> Array:
@@ -177,7 +195,7 @@ class NativeEngine(ReferenceEngine):
         made = self._compiled(min(len(rows), _TEST_ROWS), train=False)
         out = np.empty((len(rows), *self.network.output_shape), np.float32)
         for start in range(0, len(rows), made.capacity):
-            part = np.ascontiguousarray(self.network.as_input(rows[start : start + made.capacity]))
+            part = _aligned(self.network.as_input(rows[start : start + made.capacity]))
             made.program.run(["forward"], len(part), part, None, None, None, 0, 0, 1.0)
             out[start : start + len(part)] = read(made.plan, made.scores.data, out.shape[1:], len(part))
         return out
@@ -194,7 +212,7 @@ class NativeEngine(ReferenceEngine):
     def _batch(self, x: Array, y: Array) -> tuple[Array, Array]:
         net = self.network
         with np.errstate(all="ignore"):  # what is not finite is reported by name
-            batch, targets = np.ascontiguousarray(net.as_input(x)), as_array("y", y)
+            batch, targets = _aligned(net.as_input(x)), as_array("y", y)
         if len(targets) != len(batch) if targets.ndim else True:
             raise ShapeError(f"NativeEngine: y must have {len(batch)} rows, as X has, got shape {targets.shape}")
         return batch, targets
@@ -204,20 +222,36 @@ class NativeEngine(ReferenceEngine):
         if rows.ndim != 1 or rows.size == 0 or rows.dtype.kind not in "iu":
             raise DTypeError(f"NativeEngine: batches must hold vectors of row numbers, got {describe(batch)}")
         if rows.min() < 0 or rows.max() >= n:
-            raise ConfigError(f"NativeEngine: batches must hold rows 0 to {n - 1}, got {int(rows.max())}")
+            wrong = int(rows.min() if rows.min() < 0 else rows.max())
+            raise ConfigError(f"NativeEngine: batches must hold rows 0 to {n - 1}, got {wrong}")
         return rows.astype(np.int64, copy=False)
 
     def _targets(self, targets: Array) -> tuple[Any, Any]:
         """Labels and probabilities as the kernel of the loss takes them: one of the two is None."""
-        if targets.ndim == 1 and targets.dtype.kind in "iu":
+        if targets.ndim == 1:
             return np.ascontiguousarray(targets, np.int64), None
         return None, np.ascontiguousarray(targets, np.float32)
 
+    def _check(self, targets: Array) -> None:
+        """Raise as the loss would on targets that do not fit."""
+        from chainrule.losses.loss import check
+
+        scores = np.broadcast_to(np.float32(0), (len(targets), *self.network.output_shape))
+        check(self.network.loss_function, scores, targets)
+
+    def _are_targets(self, targets: Array) -> bool:
+        """Whether the kernel of the loss can take them; it checks whole numbers itself, as it comes to them."""
+        if targets.ndim == 1 and targets.dtype.kind in "iu":
+            return True
+        try:
+            self._check(targets)
+        except ChainruleError:  # the step that meets the wrong ones tells it
+            return False
+        return True
+
     def _run(self, made: _Compiled, phases: list[str], x: Array, y: Array, factor: float) -> tuple[int, float]:
         if not (y.ndim == 1 and y.dtype.kind in "iu" and made.plan.loss_is_native):
-            from chainrule.losses.loss import check  # a kernel checks labels; all else is checked here
-
-            check(self.network.loss_function, np.broadcast_to(np.float32(0), (len(x), *self.network.output_shape)), y)
+            self._check(y)  # a kernel checks labels
         made.plan.targets, made.plan.loss = y, 0.0
         labels, probabilities = self._targets(y) if made.plan.loss_is_native else (None, None)
         status, loss = made.program.run(
@@ -244,6 +278,10 @@ class NativeEngine(ReferenceEngine):
             made.program.run(["running"], len(batch), batch, None, None, None, net.seed, self.step_number, factor)
             self.step_number += 1
         return loss
+
+
+def _aligned(x: Array) -> Array:
+    return np.require(x, requirements=["C", "A"])
 
 
 _STEP = ["forward", "loss", "backward", "check", "update", "running"]

@@ -69,7 +69,10 @@ def placed(layers: Sequence[Layer], names: Mapping[str, str] | None, path: tuple
     for i, (layer, own) in enumerate(zip(layers, parameter_names(tuple(layers)), strict=True)):
         here = {n: whole if names is None else names[whole] for n, whole in own.items()}
         at = (*path, i)
-        result += placed(layer.layers, here, at) if isinstance(layer, Sequential) else [Placed(layer, here, at)]
+        if isinstance(layer, Sequential) and type(layer) is Sequential:  # a subclass may compute something else
+            result += placed(layer.layers, here, at)
+        else:
+            result.append(Placed(layer, here, at))
     return result
 
 
@@ -81,8 +84,8 @@ def lower(plan: Plan, layers: list[Placed], x: Value) -> Value:
         plan.layer = here.label
         follower = layers[i + 1].layer if i + 1 < len(layers) else None
         count = _block_length(layers[i:], x)
-        if isinstance(here.layer, (Affine, Conv2D)):
-            alone = isinstance(follower, ReLU) and _block_length(layers[i + 1 :], x, ahead=True) == 1
+        if type(here.layer) in _PRODUCTS:
+            alone = type(follower) is ReLU and _block_length(layers[i + 1 :], x, ahead=True) == 1
             x = _PRODUCTS[type(here.layer)](plan, here, x, alone)
             i += 1 + alone
         elif count:
@@ -323,9 +326,7 @@ def _block_length(layers: list[Placed], x: Value, *, ahead: bool = False) -> int
 
 
 def _block_rank(layer: Layer) -> int:
-    if isinstance(layer, Dropout):
-        return 4 if layer.rate < 1 else 0
-    return {BatchNorm: 1, ReLU: 2, MaxPool2D: 3}.get(type(layer), 0)
+    return {BatchNorm: 1, ReLU: 2, MaxPool2D: 3, Dropout: 4}.get(type(layer), 0)
 
 
 def _is_disjoint(layer: Any, x: Value) -> bool:
@@ -700,7 +701,7 @@ def _lower_loss(plan: Plan, loss: Loss, scores: Value) -> None:
     scores.grad = plan.tensor(scores.shape)
     d = scores.grad
     plan.clear_border("loss", d)
-    if isinstance(loss, SoftmaxCrossEntropy) and len(scores.shape) == 1:
+    if type(loss) is SoftmaxCrossEntropy and len(scores.shape) == 1 and scores.shape[0] > 1:
         plan.loss_is_native = True
         weights = [real(float(w)) for w in loss.class_weights or ()]
         smoothing = float(loss.label_smoothing)

@@ -167,6 +167,7 @@ class Plan:
         for time, op in enumerate(self.operations):
             for buffer in op.touches:
                 buffer.touch(time)
+        self.tape.clear()  # its functions refer to the plan: memory would wait for the cycle collector
         return lay_out(self.tensors, self.buffers, self.capacity)
 
     def explain(self) -> str:

@@ -39,7 +39,9 @@ _MOST_SLOTS = 16 - SLOTS
 
 def native_parts(rule: Any, reg: float) -> list[Part] | None:
     """The chain of `rule` as kernels take it, `reg` · w added to the gradient first; None where a part has none."""
-    if not isinstance(rule, UpdateRule) or any(type(t) not in _KERNELS for t in rule.chain):
+    if not isinstance(rule, UpdateRule) or type(rule).apply is not UpdateRule.apply:
+        return None
+    if any(type(t) not in _KERNELS for t in rule.chain):
         return None
     names = rule.slot_names
     if len(names) > _MOST_SLOTS:

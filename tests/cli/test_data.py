@@ -251,3 +251,9 @@ def test_what_is_not_downloaded_is_explained_once(monkeypatch, capsys):
     monkeypatch.delenv("CHAINRULE_DATA", raising=False)
     status, _, err = run(capsys, "fetch", "notmnist")
     assert (status, err.count("Download notMNIST_small.tar.gz")) == (2, 1)
+
+
+def test_one_class_is_a_fault(tmp_path, photos, capsys):
+    shutil.rmtree(photos / "dog")
+    status, out, _ = run(capsys, "check", "photos")
+    assert (status, "fault: there is one class only, cat" in out) == (1, True)

@@ -30,3 +30,9 @@ def test_labels_of_both_signs():
     y, predicted = np.array([-1, -1, 1]), np.array([0, 1, 1])
     assert confusion_matrix(y, predicted, 2).tolist() == [[1, 1], [0, 1]]
     assert [row.support for row in class_table(y, predicted, ["no", "yes"])] == [2, 1]
+
+
+def test_one_class():
+    y = np.zeros(3, np.int64)
+    assert confusion_matrix(y, y, 1).tolist() == [[3]]
+    assert [row.support for row in class_table(y, y, ["all"])] == [3]

@@ -2,7 +2,7 @@
 
 Faults are what should be mended or known about: files that hold no usable image, counts that are not the documented
 ones, images of the training part that are in the test part too, equal images with different labels, classes without
-images. Equal images with the same label, and classes of different sizes, are reported but are no fault.
+images, a single class. Equal images with the same label, and classes of different sizes, are reported but are no fault.
 """
 
 from __future__ import annotations
@@ -95,6 +95,7 @@ def audit_source(source: Source, known: Facts | None) -> Audit:
     if known is not None:
         faults += _undocumented(source, known, counts)
     else:
+        faults += [f"there is one class only, {names[0]}"] if len(names) == 1 else []
         faults += [f"class {names[i]} has no usable {part} image" for part, c in counts.items() for i in _empty(c)]
         faults += [f"{row} is in an earlier part too, as {earlier}" for row, earlier in leaks]
         faults += [f"equal images have different labels: {', '.join(group)}" for group in conflicts]

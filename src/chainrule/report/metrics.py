@@ -45,6 +45,8 @@ def confusion_matrix(y: Array, predicted: Array, classes: int) -> Array:
     >>> confusion_matrix(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist()
     [[1, 1], [0, 1]]
     """
+    if classes == 1:  # scikit-learn warns of it
+        return np.array([[len(y)]])
     from sklearn.metrics import confusion_matrix as counted
 
     matrix: Array = counted(_labels(y), _labels(predicted), labels=np.arange(classes))

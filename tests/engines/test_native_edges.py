@@ -99,6 +99,15 @@ def test_nan_in_the_input_is_never_lost(name: str, place: tuple[int, ...], instr
             engine.step(x, np.zeros(8, int))
 
 
+def test_gradients_of_a_loss_that_is_not_finite_are_its_own() -> None:
+    for engine in pair([Affine(4), ReLU(), Affine(3)], 5):
+        engine.loss_and_gradients(rows(4, 5), np.zeros(4, int))
+        with np.errstate(all="ignore"):
+            loss, gradients = engine.loss_and_gradients(np.full((4, 5), np.inf), np.zeros(4, int))
+        assert np.isnan(loss)
+        assert np.isnan(gradients["W2"]).any()
+
+
 @pytest.mark.parametrize("name", ["affine relu", "convolution relu", "block"])
 def test_nan_in_a_parameter_is_never_lost(name: str) -> None:
     for engine in pair(IMAGES[name], (2, 6, 6)):
@@ -270,6 +279,29 @@ def test_threads_may_predict_with_one_engine() -> None:
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_engines_may_train_in_threads_of_their_own() -> None:
+    """They share helpers of the compiled module, one program at a time."""
+    x, y = rows(64, 5), np.arange(64) % 3
+    engines = [pair([Affine(70), Tanh(), Affine(3)], 5, rule=Adam(1e-2), threads=3)[1] for _ in range(5)]
+
+    def work(engine: Any) -> None:
+        for _ in range(100):
+            engine.step(x, y)
+
+    threads = [threading.Thread(target=work, args=(engine,)) for engine in engines[1:]]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    work(engines[0])
+    assert len({engine.network.params.flat.tobytes() for engine in engines}) == 1
+
+
+def test_a_batch_beyond_memory_is_refused() -> None:
+    with pytest.raises(ConfigError, match="must fit in memory"):
+        pair([Affine(3)], 5)[1].plan(10**13)
 
 
 def test_many_steps_can_be_interrupted() -> None:

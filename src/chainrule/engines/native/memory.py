@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.arrays import Array
+from chainrule.errors import ConfigError
 
 #: Memory spaces, as native/program.hpp numbers them.
 ARENA, PARAMS, GRADIENTS, BUFFERS, SLOTS = range(5)
@@ -153,7 +154,10 @@ def lay_out(tensors: Sequence[Tensor], buffers: Sequence[Buffer], capacity: int)
 
 def make_arena(floats: int) -> Array:
     """Zeros for the arena, at a multiple of a cache line."""
-    raw: Any = np.zeros(floats + _ALIGNMENT, np.float32)
+    try:
+        raw: Any = np.zeros(floats + _ALIGNMENT, np.float32)
+    except (MemoryError, ValueError, OverflowError):
+        raise ConfigError(f"the batch must fit in memory, got one that needs {4 * floats / 1e9:.3g} GB") from None
     skip = -(raw.ctypes.data // 4) % _ALIGNMENT
     return raw[skip : skip + floats]
 

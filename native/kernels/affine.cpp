@@ -230,6 +230,8 @@ struct Products {
     }
 };
 
+constexpr int64_t FAR = 1 << 20;  // floats that no second-level cache holds
+
 // body(first row, rows, thread) for all D rows of a weight matrix, a tile's rows at a time.
 template <typename Body>
 void over_weight_rows(Context& context, int64_t D, const Body& body) {
@@ -262,6 +264,7 @@ void affine_update(const int64_t* arguments, int64_t, Context& context) {
     for (const RulePart& part : *context.rule)
         for (int slot : part.slots)
             if (slot >= 0) rule_data[moved++] = context.spaces[slot] + (rule_data[0] - context.spaces[PARAMS]);
+    if (a.x.c * a.d.c * moved < FAR) moved = 0;
     over_weight_rows(context, a.x.c, [&](int64_t row, int rows, int thread) {
         float* packed_x = context.workspace(thread, products.room() + ROWS * a.d.c + LINE);
         float* g = align(packed_x + products.room());

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -105,3 +107,13 @@ def test_more_than_fits_in_memory() -> None:
 def test_repr_says_what_is_inside() -> None:
     assert repr(FlatViews({"a": (2, 1)}, np.float32)) == "FlatViews(a (2, 1); 2 numbers of float32)"
     assert math.prod(()) == FlatViews({"s": ()}, float).flat.size
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda views: pickle.loads(pickle.dumps(views))])
+def test_a_copy_shares_memory_with_itself_alone(copied):
+    views = FlatViews({"W1": (2, 3), "b1": (3,)}, np.float32)
+    other = copied(views)
+    other["b1"] = np.ones(3)
+    assert other.flat.tolist() == [0] * 6 + [1] * 3
+    assert not views.flat.any()
+    assert other["W1"].dtype == np.float32

@@ -56,6 +56,10 @@ class FlatViews(MutableMapping[str, Array]):
             raise ShapeError(f"{name} must have shape {self.shapes[name]}, got {array.shape}")
         self._views[name][...] = array
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies are made of the vector; views copied one by one would no longer share its memory."""
+        return FlatViews, (self.shapes, self.flat.dtype, self.flat)
+
     def __delitem__(self, name: str) -> None:
         raise ConfigError(f"the set of parameters is fixed; {name!r} cannot be removed")
 

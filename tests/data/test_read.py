@@ -41,7 +41,7 @@ def test_npz_mat_and_pickles_hold_the_same(tmp_path):
         for protocol in range(6):
             data = pickle.dumps(value, protocol)
             write(tmp_path / f"{name}{protocol}.pkl", data)
-            write(tmp_path / f"{name}{protocol}.pkl.gz", gzip.compress(data))
+            write(tmp_path / f"{name}{protocol}.pkl.gz", gzip.compress(data), mtime=0)
     files = sorted(tmp_path.iterdir())
     assert len(files) == 2 + 3 * 6 * 2
     for file in files:
@@ -112,7 +112,7 @@ def check_table(data):
         ("a.tsv", TABLE.replace(",", "\t"), {"target": "kind"}),
         ("a.csv", TABLE.replace(",", ";"), {"target": "kind", "delimiter": ";"}),
         ("a.csv", '"1",2.5,"oak"\n3,4,elm\n 5,6 ,oak\n', {"target": 2}),
-        ("a.csv.gz", gzip.compress(TABLE.encode()), {"target": "kind"}),
+        ("a.csv.gz", gzip.compress(TABLE.encode(), mtime=0), {"target": "kind"}),
         ("table.txt", TABLE, {"target": "kind", "kind": "csv"}),
         ("a.csv", TABLE + "7,,elm\nNA,8,elm\n9,9,\n", {"target": "kind", "missing": "drop"}),
     ],

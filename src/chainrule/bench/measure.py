@@ -27,8 +27,9 @@ OURS, OURS_BF16 = "chainrule", "chainrule bf16"
 _ENGINES = ("auto", "native", "reference")
 
 TIMEOUT = 300.0  # seconds for one measurement, compilation included
-#: A compiled mode that is so many times slower than the eager one in the first round takes no further part.
-HOPELESS = 1.5
+#: A mode that is so many times slower than its framework's plain one in the first round takes no further part: compiled
+#: ones, whose compilation is long, and all others (bfloat16 on a machine without it takes seconds a step).
+HOPELESS = {"compile": 1.5, "": 5.0}
 #: Processes that run on the machine, before the first measurement, from which on a warning is due.
 BUSY = 0.5
 
@@ -139,12 +140,12 @@ def take_turns(
             if "ms" in result:
                 note(f"round {number + 1}/{rounds}  {mode:24} {result['ms']:9.3f} ms")
         for mode in modes:
-            eager = runs.get(mode.split()[0])
-            if number or rounds == 1 or mode in skipped or "compile" not in mode or not eager:
+            plain = runs.get(mode.split()[0])
+            if number or rounds == 1 or mode in skipped or not plain or "ms" not in plain[0]:
                 continue
-            ratio = runs[mode][0]["ms"] / eager[0]["ms"]
-            if ratio > HOPELESS:
-                skipped[mode] = f"{ratio:.1f} times the eager mode's time in the first round"
+            ratio = runs[mode][0]["ms"] / plain[0]["ms"]
+            if ratio > next(limit for word, limit in HOPELESS.items() if word in mode):
+                skipped[mode] = f"{ratio:.1f} times the plain mode's time in the first round"
                 note(f"{mode} is skipped: {skipped[mode]}")
     if OURS in skipped:
         raise ChainruleError(f"bench: chainrule's own measurement failed: {skipped[OURS]}")

@@ -47,6 +47,16 @@ def processor() -> str:
     return named[0] if named else fallback if fallback else platform.machine()
 
 
+def has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 numbers itself; True where it does not say."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return True
+    flags = {word for line in text.splitlines() if line.startswith(("flags", "Features")) for word in line.split()}
+    return not flags or bool(flags & {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"})
+
+
 def instruction_sets() -> list[str]:
     """Those of the native engine that run here, the best first; none without the compiled module."""
     try:

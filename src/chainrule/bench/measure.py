@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule.bench import report
-from chainrule.bench.machine import allowed_cores, describe_machine
+from chainrule.bench.machine import allowed_cores, describe_machine, has_bfloat16
 from chainrule.bench.rows import ROWS, Row
 from chainrule.errors import ChainruleError, ConfigError, require_number, unknown
 
@@ -111,10 +111,16 @@ def modes_of(peers: Sequence[str], engine: str) -> list[str]:
 def time_row(settings: Settings, row: Row, modes: Sequence[str], peak: float, note: Note) -> dict[str, Any]:
     """Every mode on one row."""
     fitting = [mode for mode in modes if row.is_image or "channels-last" not in mode]
+
+    def measure(mode: str) -> dict[str, Any]:
+        if "bf16" in mode and not has_bfloat16():  # emulated, a step takes seconds
+            return {"skipped": "this processor has no bfloat16 products"}
+        return call(settings, {"task": "row", "row": row.key, "mode": mode})
+
     runs, skipped = take_turns(
         fitting,
         settings.rounds,
-        lambda mode: call(settings, {"task": "row", "row": row.key, "mode": mode}),
+        measure,
         lambda line: note(f"{row.key}: {line}"),
     )
     inside = call(settings, {"task": "operations", "row": row.key})

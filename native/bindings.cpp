@@ -11,6 +11,7 @@
 #include <chrono>
 #include <map>
 #include <mutex>
+#include <sstream>
 #include <stdexcept>
 
 #include "program.hpp"
@@ -49,6 +50,20 @@ std::shared_ptr<Pool> shared_pool(int threads) {
     return pool;
 }
 
+// Kernels read their arguments as a struct: one too few or too many would shift all that follow.
+void check_count(const KernelEntry& entry, int64_t count) {
+    int64_t expected = 0;
+    bool open = false;
+    std::istringstream words(entry.signature);
+    for (std::string word; words >> word;) {
+        if (word.back() == '*') open = true;
+        else expected += word.ends_with(":view") ? int64_t(sizeof(View) / sizeof(int64_t)) : 1;
+    }
+    if (open ? count < expected : count != expected)
+        throw std::invalid_argument(std::string(entry.name) + " takes " + std::to_string(expected) +
+                                    (open ? " arguments or more, got " : " arguments, got ") + std::to_string(count));
+}
+
 class Program {
    public:
     Program(const std::string& isa, int threads) : table_(&find_table(isa)), pool_(shared_pool(threads)) {
@@ -58,6 +73,7 @@ class Program {
     void add(const std::string& phase, const std::string& name, std::vector<int64_t> arguments) {
         for (int i = 0; i < table_->count; i++) {
             if (name == table_->entries[i].name) {
+                check_count(table_->entries[i], int64_t(arguments.size()));
                 phases_[phase].push_back(Op{table_->entries[i].kernel, name, std::move(arguments)});
                 return;
             }
@@ -241,7 +257,7 @@ NB_MODULE(_native, m) {
         },
         "isa"_a, "threads"_a, "GFLOP/s of fused multiply-adds in single precision.");
     m.attr("SPACE_BITS") = SPACE_BITS;
-    m.attr("MOST_PARTS") = 64;
+    m.attr("MOST_PARTS") = MOST_PARTS;
     nb::class_<Program>(m, "Program")
         .def(nb::init<const std::string&, int>(), "isa"_a, "threads"_a)
         .def("add", &Program::add, "phase"_a, "name"_a, "arguments"_a)

@@ -32,7 +32,6 @@ static inline void over_vectors(int64_t channels, const Function& f) {
 
 // Runs body(first, last, part, thread) over `count` items cut into parts of at least `least`. The cut depends on the
 // count alone, never on the number of threads, so sums over parts are the same for any of them.
-constexpr int64_t MOST_PARTS = 64;
 static inline int64_t part_count(int64_t count, int64_t least) {
     return std::clamp<int64_t>(count / std::max<int64_t>(least, 1), 1, MOST_PARTS);
 }

@@ -15,6 +15,7 @@ namespace chainrule {
 using Address = int64_t;
 constexpr int SPACE_BITS = 44;
 constexpr int MAX_SPACES = 16;
+constexpr int64_t MOST_PARTS = 64;  // that a sum is cut into
 enum Space { ARENA = 0, PARAMS = 1, GRADIENTS = 2, BUFFERS = 3, SLOTS = 4 };  // slots: one space each, from 4 on
 
 // A batch of images, channels last: element (n, h, w, c) is at + n·image + h·row + w·pixel + c. Rows of features are

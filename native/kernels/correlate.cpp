@@ -27,7 +27,7 @@ void pack(const int64_t* arguments, int64_t count, Context& context) {
     const float* weights = context.at(a.weights);
     float* packed = context.at(a.packed);
     const Panels panels(a.outputs);
-    // Twelve lines of k at a time: a stretch of every output's weights that stays in the first-level cache.
+    // So many k at a time: a stretch of every output's weights that stays in the first-level cache.
     constexpr int64_t BLOCK = 64;
     const int64_t blocks = (K + BLOCK - 1) / BLOCK;
     context.pool->run(a.groups * panels.count * blocks, [&](int64_t part, int) {

@@ -13,9 +13,10 @@ import pytest
 
 from chainrule.arrays import Shape
 from chainrule.engines import NativeEngine, ReferenceEngine, make_engine
-from chainrule.engines.native import is_available
+from chainrule.engines.native import blocks, is_available, memory
 from chainrule.errors import ConfigError, DivergenceError, DTypeError, ShapeError
 from chainrule.layers import (
+    ELU,
     LAYERS,
     Affine,
     BatchNorm,
@@ -24,6 +25,7 @@ from chainrule.layers import (
     Dropout,
     Flatten,
     GlobalAveragePool,
+    LeakyReLU,
     MaxPool2D,
     ReLU,
     Residual,
@@ -336,6 +338,38 @@ def test_memory_is_shared_between_tensors_that_do_not_meet() -> None:
     _, native = pair([*layers, Affine(3)], 50)
     made = native._compiled(100, train=True)
     assert made.arena.size < sum(b.floats for b in {id(t.buffer): t.buffer for t in made.plan.tensors}.values())
+
+
+def test_numbers_that_stand_in_two_languages_agree() -> None:
+    from chainrule.engines import _native
+
+    assert (_native.SPACE_BITS, _native.MOST_PARTS) == (memory.SPACE_BITS, blocks.MOST_PARTS)
+
+
+def test_a_kernel_refuses_another_number_of_arguments() -> None:
+    from chainrule.engines import _native
+
+    program = _native.Program(_native.instruction_sets()[0], 1)
+    with pytest.raises(ValueError, match="update takes 3 arguments, got 2"):
+        program.add("update", "update", [0, 1])
+    with pytest.raises(ValueError, match="pack takes 6 arguments or more, got 5"):
+        program.add("forward", "pack", [0] * 5)
+    with pytest.raises(ValueError, match="no kernel is called convolve"):
+        program.add("forward", "convolve", [])
+
+
+def test_whole_numbers_as_options() -> None:
+    """They reach kernels as the doubles they stand for."""
+    engines = pair([Affine(6), BatchNorm(eps=1, momentum=0), LeakyReLU(1), ELU(2), Affine(3)], 5, reg=1)
+    assert_alike(engines, 9)
+
+
+def test_operations_are_timed() -> None:
+    _, native = pair([Affine(6), ReLU(), Affine(3)], 5)
+    x, y = batch(native, 9)
+    taken = native.time_operations(lambda: native.step(x, y), 9)
+    assert [op for op, _ in taken] == native.plan(9).operations
+    assert all((seconds > 0) == (op.phase != "gradients") for op, seconds in taken)
 
 
 def test_auto_takes_the_native_engine_for_float32() -> None:

@@ -90,23 +90,13 @@ def _native_passes(case: Case) -> Iterator[tuple[float, float]]:
     y = rng.standard_normal((shape[0], *engine.network.output_shape), np.float32)
     while True:
         times = [0.0, 0.0]
-        for op, seconds in _timed(engine, lambda: engine.loss_and_gradients(x, y), shape[0]):
+        for op, seconds in engine.time_operations(lambda: engine.loss_and_gradients(x, y), shape[0]):
             if op.layer.split(" ")[0].split(".")[0] == "1" and op.phase in _GRADIENT_PHASES:
                 times[op.phase != "forward"] += seconds
         yield times[0], times[1]
 
 
 _GRADIENT_PHASES = ("forward", "backward", "gradients")
-
-
-def _timed(engine: NativeEngine, run: Any, rows: int) -> list[tuple[Any, float]]:
-    """Each operation of the plan with the seconds that it took in `run()`; none for phases that did not run."""
-    made = engine._compiled(rows, train=True)
-    made.program.set_timed(True)
-    run()
-    left = {phase: iter(made.program.seconds(phase)) for phase in {op.phase for op in made.plan.operations}}
-    made.program.set_timed(False)
-    return [(op, next(left[op.phase])) for op in made.plan.operations]
 
 
 def operations(row: Row, job: dict[str, Any]) -> dict[str, Any]:
@@ -126,7 +116,7 @@ def operations(row: Row, job: dict[str, Any]) -> dict[str, Any]:
     passes: list[list[tuple[Any, float]]] = []
     started = time.perf_counter()
     while time.perf_counter() - started < job["seconds"] or len(passes) < 5:
-        passes.append(_timed(engine, lambda: engine.step(x, y), row.batch))
+        passes.append(engine.time_operations(lambda: engine.step(x, y), row.batch))
     listed = [
         {
             "phase": op.phase,

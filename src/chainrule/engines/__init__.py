@@ -47,7 +47,7 @@ def make_engine(
         engine = "native" if model.dtype.name == "float32" and is_available() else "reference"
     if engine == "native" and not is_available():
         raise ConfigError(
-            "engine must be 'auto' or 'reference' here, got 'native': chainrule was installed without a compiler; "
-            "install one and run pip install --force-reinstall --no-binary chainrule chainrule"
+            "engine must be 'auto' or 'reference' here, got 'native': chainrule was installed without a C++ compiler; "
+            "with one, install chainrule again"
         )
     return ENGINES[engine](model, rule)

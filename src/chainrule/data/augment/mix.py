@@ -83,17 +83,21 @@ def beta(words: np.ndarray, alpha: float) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class MixUp(Transform):
-    """Images and targets mixed in the proportion λ : 1 − λ with λ from Beta(`alpha`, `alpha`)."""
-
+class _Mixing(Transform):
     alpha: float = 1.0
 
-    words = 1
     after_normalizing = True
     mixes_targets = True
 
     def __post_init__(self) -> None:
         require_number(self.name, "alpha", self.alpha, low=0, open_low=True)
+
+
+@dataclass(frozen=True)
+class MixUp(_Mixing):
+    """Images and targets mixed in the proportion λ : 1 − λ with λ from Beta(`alpha`, `alpha`)."""
+
+    words = 1
 
     def mix(self, x: np.ndarray, t: np.ndarray, words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """λ of each image from one word."""
@@ -102,17 +106,10 @@ class MixUp(Transform):
 
 
 @dataclass(frozen=True)
-class CutMix(Transform):
+class CutMix(_Mixing):
     """A box of another image pasted in, 1 − λ of the area before the border cuts it; λ from Beta(`alpha`, `alpha`)."""
 
-    alpha: float = 1.0
-
     words = 3
-    after_normalizing = True
-    mixes_targets = True
-
-    def __post_init__(self) -> None:
-        require_number(self.name, "alpha", self.alpha, low=0, open_low=True)
 
     def mix(self, x: np.ndarray, t: np.ndarray, words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """λ and the middle of the box from three words."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from chainrule.data.normalized import NormalizedRows
 from chainrule.engines.engine import Evaluation
 from chainrule.engines.native.lowering import make_plan, read
 from chainrule.engines.native.memory import BUFFERS, GRADIENTS, PARAMS, SLOTS, make_arena
-from chainrule.engines.native.plan import Plan, Value
+from chainrule.engines.native.plan import Operation, Plan, Value
 from chainrule.engines.native.rules import native_parts
 from chainrule.engines.reference import ReferenceEngine, is_finite
 from chainrule.errors import ChainruleError, ConfigError, DTypeError, ShapeError, describe, require_number, unknown
@@ -126,6 +126,15 @@ class NativeEngine(ReferenceEngine):
         require_number("NativeEngine", "rows", rows, integer=True, low=1)
         return self._compiled(int(rows), train=train).plan
 
+    def time_operations(self, run: Callable[[], Any], rows: int) -> list[tuple[Operation, float]]:
+        """The operations of the plan for batches of `rows`, with the seconds each takes in `run()`; 0 if not run."""
+        made = self._compiled(rows, train=True)
+        made.program.set_timed(True)
+        run()
+        left = {phase: iter(made.program.seconds(phase)) for phase in {op.phase for op in made.plan.operations}}
+        made.program.set_timed(False)
+        return [(op, next(left[op.phase])) for op in made.plan.operations]
+
     # -- the protocol -----------------------------------------------------------------------------------------------
 
     def step(self, x: Array, y: Array, factor: float = 1.0) -> float:
@@ -187,7 +196,7 @@ class NativeEngine(ReferenceEngine):
                 return super().loss_and_gradients(batch, targets)
         return loss, self.network.gradients
 
-    def predict(self, x: Array, batch_size: int = _TEST_ROWS) -> Array:
+    def predict(self, x: Array) -> Array:
         """Scores in test mode."""
         # Scores are read where the next run puts others; numbers beyond single precision become infinite.
         with self._predicting, np.errstate(all="ignore"):

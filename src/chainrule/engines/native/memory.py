@@ -98,11 +98,6 @@ class Tensor:
         return (self.h + top + bottom) * self.row
 
     @property
-    def contiguous(self) -> bool:
-        """Whether neighbouring pixels lie side by side."""
-        return self.pixel == self.c
-
-    @property
     def start(self) -> int:
         """Floats from the start of the buffer to the first pixel."""
         top, _, left, _ = self.root.border

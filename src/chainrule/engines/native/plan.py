@@ -6,6 +6,7 @@ played in reverse. When all is known (borders, lifetimes), the arena is laid out
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ class Plan:
 
     def tensor(self, shape: Shape) -> Tensor:
         """A tensor for one row of `shape`: (C, H, W) as an image, anything else as features."""
-        c, h, w = shape if len(shape) == 3 else (_product(shape), 1, 1)
+        c, h, w = shape if len(shape) == 3 else (math.prod(shape), 1, 1)
         made = Tensor(h, w, c)
         self.tensors.append(made)
         return made
@@ -211,10 +212,3 @@ def _is_idle(op: Operation, plan: Plan) -> bool:
         return False
     (buffer,) = op.touches
     return not any(any(t.border) for t in plan.tensors if t.parent is None and t.buffer is buffer)
-
-
-def _product(shape: Shape) -> int:
-    total = 1
-    for size in shape:
-        total *= size
-    return total

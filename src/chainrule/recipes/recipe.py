@@ -115,6 +115,18 @@ class TrainPart(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     early_stopping: EarlyStoppingPart | None = None
 
 
+class LintPart(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[lint]: rules of `chainrule lint` that do not apply to this experiment, and the reason why."""
+
+    ignore: list[str] = []
+    reason: Annotated[str, Meta(min_length=1)] | None = None
+
+    def check(self) -> None:
+        """Raise unless what is ignored is ignored for a reason."""
+        if self.ignore and self.reason is None:
+            raise ConfigError(f"lint.reason must say why lint.ignore holds {', '.join(self.ignore)}, got none")
+
+
 class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One experiment.
 
@@ -133,6 +145,7 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     data: DataPart
     model: ModelPart
     train: TrainPart = TrainPart()
+    lint: LintPart = LintPart()
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -181,6 +194,7 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         """This recipe, if everything it declares can be made; otherwise a `ConfigError` that starts with `where`."""
         try:
             self.data.check()
+            self.lint.check()
             _ = self.layers, self.loss, self.rule, self.schedule, self.prepare, self.augment
             if self.schedule is not None and self.train.lr_decay != 1.0:
                 raise ConfigError("train.lr_decay and train.schedule exclude each other; give one of them")

@@ -51,6 +51,7 @@ def test_normaliser_is_its_formula(X, kind, dtype):
     expected = {
         "none": X64,
         "unit": X64 / (X64.max() if X64.max() > 0 else 1),
+        "symmetric": 2 * X64 / (X64.max() if X64.max() > 0 else 1) - 1,
         "center": X64 - mean,
         "standard": (X64 - mean) / np.where(X64.min(axis=0) < X64.max(axis=0), std, 1),
         "channel": by_channel(X64),

@@ -100,6 +100,27 @@ def test_digits_reach_their_figure(seed):
     assert solver.engine.evaluate(experiment.data["X_test"], experiment.data["y_test"]).score >= 0.97
 
 
+def test_symmetric_inputs_reach_from_minus_one_to_one():
+    x = digits("data.normalize=symmetric").data["X_train"]
+    assert (x.min(), x.max()) == (-1.0, 1.0)
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_the_weights_that_are_kept(keep):
+    experiment = digits(
+        f"train.keep={keep}",
+        "train.epochs=6",
+        "train.optim_config.learning_rate=0.3",
+        "train.schedule={schedule='epoch_decay', decay=1.0}",
+    )
+    solver = experiment.solver()
+    scores = [record.val_acc for record in solver.train().epochs]
+    assert max(scores) > scores[-1]
+    kept = scores[-1] if keep == "last" else max(scores)
+    assert solver.engine.evaluate(experiment.data["X_val"], experiment.data["y_val"]).score == kept
+    assert solver.best_val_acc == kept
+
+
 @pytest.mark.parametrize("name", ["binary-logistic", "binary-logistic-40", "binary-hinge", "binary-hinge-20"])
 def test_historical_numbers_are_exact(name, data_folder):
     recipe = load_recipe(name)

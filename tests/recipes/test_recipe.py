@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule.errors import ChainruleError, ConfigError
+from chainrule.layers import Softmax
 from chainrule.optim import Chain
 from chainrule.recipes import apply_overrides, list_recipes, load_recipe, parse_recipe, to_toml
 from chainrule.recipes.experiment import make_network
@@ -140,6 +141,19 @@ def test_overrides_that_are_refused(override, said):
     with pytest.raises(ConfigError) as caught:
         apply_overrides(parse_recipe(TEXT), [override])
     assert said in str(caught.value)
+
+
+def test_double_softmax_puts_a_softmax_before_the_loss():
+    plain = parse_recipe(TEXT)
+    doubled = apply_overrides(plain, ["model.double_softmax=true"])
+    assert doubled.layers == (*plain.layers, Softmax())
+    with pytest.raises(ConfigError, match=r"double_softmax must be false unless .* got MultiClassHinge"):
+        apply_overrides(doubled, ["model.loss=MultiClassHinge"])
+
+
+def test_the_last_weights_and_early_stopping_are_refused_together():
+    with pytest.raises(ConfigError, match="keep must be 'best' with early stopping"):
+        apply_overrides(parse_recipe(TEXT), ["train.keep=last"])
 
 
 def test_decay_and_schedule_together_are_refused():

@@ -14,7 +14,7 @@ from chainrule.data.rows import first_nonfinite_row, row_blocks
 from chainrule.errors import ConfigError, DataError, DTypeError, ShapeError, describe, require_number, unknown
 
 #: The choices of `Normalizer.fit`.
-NORMALIZATIONS = ("none", "unit", "standard", "center", "channel")
+NORMALIZATIONS = ("none", "unit", "symmetric", "standard", "center", "channel")
 
 
 def to_float(X: np.ndarray, scale: float = 1.0, dtype: Any = np.float32) -> np.ndarray:
@@ -73,7 +73,8 @@ class Normalizer:
     def fit(cls, kind: str, X_train: np.ndarray, max_value: float | None = None) -> Normalizer:
         """The normaliser of one `kind` from training rows (N, ...).
 
-        none: X. unit: X / max_value (without it, the largest absolute value of X_train). center: X minus the mean row.
+        none: X. unit: X / max_value (without it, the largest absolute value of X_train). symmetric:
+        (X − max_value/2) / (max_value/2), which takes 0 to −1 and max_value to 1. center: X minus the mean row.
         standard: also divided by the standard deviation of each feature, which is 1 for a constant one. channel: the
         same with one mean and deviation a channel, over all rows and pixels of it.
         """
@@ -87,9 +88,10 @@ class Normalizer:
             raise DataError(f"Normalizer: X_train must be finite, got NaN or infinity in row {row}")
         if kind == "none":
             return cls(np.zeros(()), np.ones(()))
-        if kind == "unit":
+        if kind in ("unit", "symmetric"):
             largest = max(abs(float(X_train.min())), abs(float(X_train.max()))) if max_value is None else max_value
-            return cls(np.zeros(()), np.asarray(largest if largest > 0 else 1.0))
+            scale = np.asarray(largest if largest > 0 else 1.0, dtype=np.float64)
+            return cls(np.zeros(()), scale) if kind == "unit" else cls(scale / 2, scale / 2)
         with np.errstate(over="ignore", invalid="ignore"):  # refused below as not finite
             mean, deviation = _moments(X_train, (0, *range(2, X_train.ndim)) if kind == "channel" else (0,))
         return cls(mean, np.ones_like(mean) if kind == "center" else deviation)

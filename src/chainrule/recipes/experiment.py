@@ -32,7 +32,7 @@ from chainrule.errors import ChainruleError, ConfigError
 from chainrule.losses.loss import check as check_scores
 from chainrule.network import Network
 from chainrule.recipes.recipe import Recipe, require_recipe
-from chainrule.solver import Callback, Solver
+from chainrule.solver import Callback, KeepLast, Solver
 from chainrule.solver.solver import make_loader
 
 
@@ -50,8 +50,10 @@ class Experiment:
 
     def solver(self, callbacks: Sequence[Callback] = (), engine: str = "auto") -> Solver:
         """The solver that trains the network, silent unless a callback reports."""
-        own = self.recipe.early_stopping
-        together = [*callbacks] if own is None else [*callbacks, own]
+        early = self.recipe.early_stopping
+        together = [*callbacks] if early is None else [*callbacks, early]
+        if self.recipe.train.keep == "last":
+            together.append(KeepLast())
         return Solver(self.network, self.data, callbacks=together, engine=engine, verbose=False, **self.solver_options)
 
 
@@ -69,7 +71,7 @@ def build(recipe: Recipe) -> Experiment:
     require_recipe("build", recipe)
     _warn_of_mirrored_characters(recipe)
     source, splits = load_splits(recipe)
-    scale = source.scale if recipe.data.normalize == "unit" else None
+    scale = source.scale if recipe.data.normalize in ("unit", "symmetric") else None
     normalizer = Normalizer.fit(recipe.data.normalize, splits.train.X, scale)
     data = normalized(splits, normalizer, recipe.dtype, lazily=bool(recipe.augment))
     train, seed = recipe.train, recipe.seed

@@ -15,8 +15,8 @@ from chainrule.config import from_config, layers_from_config
 from chainrule.data.augment import Transform
 from chainrule.data.augment.augmentation import Augmentation, require_deterministic
 from chainrule.errors import ChainruleError, ConfigError, DTypeError, describe
-from chainrule.layers import Layer
-from chainrule.losses import Loss
+from chainrule.layers import Layer, Softmax
+from chainrule.losses import Loss, SoftmaxCrossEntropy
 from chainrule.optim import Chain, Schedule, UpdateRule
 from chainrule.solver.callbacks import EarlyStopping
 from chainrule.solver.solver import make_rule
@@ -61,7 +61,7 @@ class DataPart(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     val: Part
     test: Part = 0
     seed: Seed = 0
-    normalize: Literal["none", "unit", "standard", "center", "channel"] = "unit"
+    normalize: Literal["none", "unit", "symmetric", "standard", "center", "channel"] = "unit"
     prepare: list[Declaration] = []
     augment: list[Declaration] = []
     input_shape: list[Count] | None = None
@@ -82,11 +82,16 @@ class DataPart(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class ModelPart(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """[model]: the layers and the loss as declarations; reg is λ of ½ λ ‖W‖² in the loss."""
+    """[model]: the layers and the loss as declarations; reg is λ of ½ λ ‖W‖² in the loss.
+
+    double_softmax: put a softmax layer before a loss that holds one already. It is a flaw, kept where the source of a
+    recipe has it: the loss of C classes cannot fall below ln(C − 1 + e) − 1 then, 1.4612 for ten.
+    """
 
     layers: Annotated[list[Declaration], Meta(min_length=1)]
     loss: Declaration = "SoftmaxCrossEntropy"
     reg: Annotated[float, Meta(ge=0)] = 0.0
+    double_softmax: bool = False
 
 
 class EarlyStoppingPart(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -98,7 +103,10 @@ class EarlyStoppingPart(Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
 
 class TrainPart(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """[train]: the update rule and the loop around it, under the names that `Solver` and `Chain` use."""
+    """[train]: the update rule and the loop around it, under the names that `Solver` and `Chain` use.
+
+    keep: the weights that are left after training, the "best" on the validation rows, or the "last".
+    """
 
     update_rule: str = "adam"
     optim_config: dict[str, Scalar] = {}
@@ -112,6 +120,7 @@ class TrainPart(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     l2: float = 0.0
     weight_decay: float = 0.0
     num_train_samples: Count | Literal["all"] = 1000
+    keep: Literal["best", "last"] = "best"
     early_stopping: EarlyStoppingPart | None = None
 
 
@@ -130,14 +139,18 @@ class LintPart(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One experiment.
 
-    name: also the start of the run folder's name. source: where the setting comes from. generator: "philox", or
-    "legacy" for settings whose exact numbers come from one `numpy.random.RandomState(seed)` that draws the weights,
-    tensor after tensor, and then every batch.
+    name: also the start of the run folder's name. source: where the setting comes from. setting: whether it is the
+    source's ("as reported"), the source's without what is wrong with it ("corrected"), ours for the source's
+    network ("tuned"), or ours altogether ("own"). note: how and why it differs, or why its figure is not reached.
+    generator: "philox", or "legacy" for settings whose exact numbers come from one `numpy.random.RandomState(seed)`
+    that draws the weights, tensor after tensor, and then every batch.
     """
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     title: str
     source: str
+    setting: Literal["as reported", "corrected", "tuned", "own"] = "as reported"
+    note: str = ""
     seed: Seed = 0
     dtype: Literal["float32", "float64"] = "float32"
     generator: Literal["philox", "legacy"] = "philox"
@@ -150,7 +163,8 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     @property
     def layers(self) -> tuple[Layer, ...]:
         """The layers that [model] declares."""
-        return layers_from_config(self.model.layers, "model.layers")
+        layers = layers_from_config(self.model.layers, "model.layers")
+        return (*layers, Softmax()) if self.model.double_softmax else layers
 
     @property
     def prepare(self) -> tuple[Transform, ...]:
@@ -198,6 +212,12 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             _ = self.layers, self.loss, self.rule, self.schedule, self.prepare, self.augment
             if self.schedule is not None and self.train.lr_decay != 1.0:
                 raise ConfigError("train.lr_decay and train.schedule exclude each other; give one of them")
+            if self.model.double_softmax and not isinstance(self.loss, SoftmaxCrossEntropy):
+                raise ConfigError(
+                    f"model.double_softmax must be false unless the loss is SoftmaxCrossEntropy, got {self.loss.name}"
+                )
+            if self.train.keep == "last" and self.train.early_stopping is not None:
+                raise ConfigError("train.keep must be 'best' with early stopping, which puts the best weights back")
             if self.generator == "legacy" and self.train.sampling != "replacement":
                 raise ConfigError(
                     f"train.sampling must be 'replacement' with the legacy generator, got {self.train.sampling!r}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from chainrule.solver.callbacks import Callback as Callback
 from chainrule.solver.callbacks import Checkpoints as Checkpoints
 from chainrule.solver.callbacks import EarlyStopping as EarlyStopping
+from chainrule.solver.callbacks import KeepLast as KeepLast
 from chainrule.solver.checkpoint import load_network as load_network
 from chainrule.solver.checkpoint import load_training as load_training
 from chainrule.solver.checkpoint import save_network as save_network

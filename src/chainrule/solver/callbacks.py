@@ -95,6 +95,26 @@ class EarlyStopping(Callback):
             solver.best_params, solver.best_val_acc = self.best_weights, self._val_acc
 
 
+class KeepLast(Callback):
+    """Leave the weights of the last epoch where the solver would put the most accurate ones back.
+
+    For what is asked of the training rows alone, such as the memory of fifty images.
+    """
+
+    def on_train_begin(self, solver: Solver) -> None:
+        """Start from the weights as they are."""
+        self.weights, self.val_acc = solver.engine.weights(), solver.best_val_acc
+
+    def on_epoch_end(self, solver: Solver) -> None:
+        """Note the weights and their validation score."""
+        self.weights, self.val_acc = solver.engine.weights(), solver.history.epochs[-1].val_acc
+
+    def on_train_end(self, solver: Solver) -> None:
+        """Put them back; they count as the solver's best."""
+        solver.engine.load_weights(self.weights)
+        solver.best_params, solver.best_val_acc = self.weights, self.val_acc
+
+
 class Checkpoints(Callback):
     """Write a checkpoint every `every` epochs into `folder`/epoch_N, keeping the last `keep`."""
 

@@ -9,13 +9,14 @@ import pytest
 
 from chainrule.errors import ConfigError, DTypeError
 from chainrule.optim import SCHEDULES, Schedule, When
-from chainrule.optim.schedules import Cosine, EpochDecay, OneCycle, ReduceOnPlateau, StepDecay, WarmUp
+from chainrule.optim.schedules import Cosine, CyclicCosine, EpochDecay, OneCycle, ReduceOnPlateau, StepDecay, WarmUp
 
 #: One of each with numbers other than the defaults; the tests below must not miss a schedule.
 EXAMPLES: list[Schedule] = [
     EpochDecay(0.9),
     StepDecay(2, 0.5),
     Cosine(0.1),
+    CyclicCosine(3, 0.1),
     WarmUp(4, Cosine(0.2)),
     WarmUp(3),
     OneCycle(0.25, 0.1, 0.01),
@@ -75,6 +76,21 @@ def test_cosine() -> None:
     assert Cosine()(at(100)) == 0.0
     assert Cosine(0.2)(at(25)) == pytest.approx(0.2 + 0.8 * (1 + math.cos(math.pi / 4)) / 2, rel=1e-14)
     assert Cosine(0.2)(at(1000)) == pytest.approx(0.2)  # beyond the end it stays
+
+
+def test_cyclic_cosine() -> None:
+    schedule = CyclicCosine(4, 0.2)
+    cycle = [0.2 + 0.8 * (1 + math.cos(math.pi * s / 25)) / 2 for s in range(25)]
+    assert [schedule(at(s)) for s in range(100)] == pytest.approx(cycle * 4, rel=1e-14)
+    assert CyclicCosine(1, 0.1)(at(30)) == Cosine(0.1)(at(30))
+
+
+def test_cyclic_cosine_rounds_its_length_up() -> None:
+    # equation 2 of the paper: mod(t − 1, ⌈T/M⌉) with t from 1
+    schedule = CyclicCosine(3)
+    assert [schedule.length(total) for total in (0, 1, 3, 10, 12)] == [1, 1, 1, 4, 4]
+    expected = [(1 + math.cos(math.pi * ((t - 1) % 4) / 4)) / 2 for t in range(1, 11)]
+    assert [schedule(at(s, total=10)) for s in range(10)] == pytest.approx(expected, rel=1e-14)
 
 
 def test_warm_up_then_constant() -> None:
@@ -141,6 +157,7 @@ def test_plateau_replays_the_history(metrics: tuple[float, ...], factor: float) 
 def test_defaults() -> None:
     assert StepDecay(3) == StepDecay(3, 0.1)
     assert Cosine() == Cosine(0.0)
+    assert CyclicCosine(2) == CyclicCosine(2, 0.0)
     assert WarmUp(3) == WarmUp(3, None)
     assert OneCycle() == OneCycle(0.3, 0.04, 1e-4)
     assert ReduceOnPlateau() == ReduceOnPlateau(0.1, 5, 1e-4)
@@ -150,6 +167,7 @@ BAD = {
     EpochDecay: {"decay": (-0.1, math.nan)},
     StepDecay: {"every": (0, -1), "gamma": (-0.1, math.inf)},
     Cosine: {"final": (-0.1, 1.1)},
+    CyclicCosine: {"cycles": (0, -1), "final": (-0.1, 1.1)},
     WarmUp: {"steps": (0, -3)},
     OneCycle: {"rise": (0.0, 1.0), "start": (-0.1, 1.1), "final": (-0.1, 1.1)},
     ReduceOnPlateau: {"gamma": (-0.1, 1.0), "patience": (0,), "threshold": (-1e-9, math.nan)},
@@ -165,7 +183,7 @@ def test_hyperparameters_are_checked(cls: type[Schedule]) -> None:
                 cls(**{**good, name: value})
         with pytest.raises(DTypeError, match=f"{cls.key}: {name} must be an? .*, got str 'x'"):
             cls(**{**good, name: "x"})
-        if name in ("every", "steps", "patience"):
+        if name in ("every", "steps", "patience", "cycles"):
             with pytest.raises(DTypeError, match=f"{cls.key}: {name} must be an integer, got float 1.5"):
                 cls(**{**good, name: 1.5})
 

@@ -13,6 +13,7 @@ from chainrule.optim.momentum import Nesterov as Nesterov
 from chainrule.optim.rmsprop import RMSProp as RMSProp
 from chainrule.optim.schedules import SCHEDULES as SCHEDULES
 from chainrule.optim.schedules import Cosine as Cosine
+from chainrule.optim.schedules import CyclicCosine as CyclicCosine
 from chainrule.optim.schedules import EpochDecay as EpochDecay
 from chainrule.optim.schedules import OneCycle as OneCycle
 from chainrule.optim.schedules import ReduceOnPlateau as ReduceOnPlateau

@@ -5,11 +5,13 @@ A schedule maps `When` to the factor that multiplies the rule's learning rate:
     per-epoch decay    d^epoch
     step               γ^⌊epoch / every⌋
     cosine             f + (1 − f) (1 + cos(π t)) / 2          t = step / total steps
+    cyclic cosine      the same, t = (step mod ℓ) / ℓ          ℓ = ⌈total steps / cycles⌉
     warm-up            (step + 1) / n for the first n steps, then another schedule
     one-cycle          up from s to 1 along a cosine over the first part, then down to f along another
     reduce on plateau  γ^(how often `patience` epochs passed without a better metric)
 
-Sources: cosine: Loshchilov & Hutter, ICLR 2017, equation 5; one-cycle: Smith & Topin 2018; warm-up: Goyal et al. 2017.
+Sources: cosine: Loshchilov & Hutter, ICLR 2017, equation 5; cyclic cosine: Huang et al., "Snapshot ensembles: train 1,
+get M for free", ICLR 2017, equation 2; one-cycle: Smith & Topin 2018; warm-up: Goyal et al. 2017.
 """
 
 from __future__ import annotations
@@ -101,6 +103,33 @@ class Cosine(Schedule):
 
 
 @dataclass(frozen=True)
+class CyclicCosine(Schedule):
+    """`cycles` equal half cosines from 1 to `final`, one after the other; a snapshot is taken at the end of each.
+
+    >>> [CyclicCosine(2)(When(step, 10, 20)) for step in (0, 5, 10)]
+    [1.0, 0.5, 1.0]
+    """
+
+    cycles: int
+    final: float = 0.0
+
+    key = "cyclic_cosine"
+
+    def __post_init__(self) -> None:
+        require_number(self.key, "cycles", self.cycles, integer=True, low=1)
+        require_number(self.key, "final", self.final, low=0, high=1)
+
+    def __call__(self, when: When) -> float:
+        """f + (1 − f) (1 + cos(π (step mod ℓ)/ℓ)) / 2."""
+        length = self.length(when.total_steps)
+        return _cosine(1.0, self.final, when.step % length / length)
+
+    def length(self, total_steps: int) -> int:
+        """ℓ, the steps of a cycle; the last one is shorter where `cycles` does not divide `total_steps`."""
+        return max(-(-total_steps // self.cycles), 1)
+
+
+@dataclass(frozen=True)
 class WarmUp(Schedule):
     """A straight line from 1/steps to 1 over the first `steps` steps, then the schedule `then` (constant if None).
 
@@ -182,4 +211,12 @@ def _cosine(start: float, end: float, t: float) -> float:
 
 
 #: The closed list that recipes may name.
-SCHEDULES: tuple[type[Schedule], ...] = (EpochDecay, StepDecay, Cosine, WarmUp, OneCycle, ReduceOnPlateau)
+SCHEDULES: tuple[type[Schedule], ...] = (
+    EpochDecay,
+    StepDecay,
+    Cosine,
+    CyclicCosine,
+    WarmUp,
+    OneCycle,
+    ReduceOnPlateau,
+)

@@ -18,6 +18,7 @@ from chainrule.errors import ChainruleError, ConfigError, DTypeError, describe
 from chainrule.layers import Layer, Softmax
 from chainrule.losses import Loss, SoftmaxCrossEntropy
 from chainrule.optim import Chain, Schedule, UpdateRule
+from chainrule.recipes.search_part import SearchPart
 from chainrule.solver.callbacks import EarlyStopping
 from chainrule.solver.solver import make_rule
 
@@ -159,6 +160,7 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     model: ModelPart
     train: TrainPart = TrainPart()
     lint: LintPart = LintPart()
+    search: SearchPart | None = None
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -209,6 +211,8 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         try:
             self.data.check()
             self.lint.check()
+            if self.search is not None:
+                self.search.check()
             _ = self.layers, self.loss, self.rule, self.schedule, self.prepare, self.augment
             if self.schedule is not None and self.train.lr_decay != 1.0:
                 raise ConfigError("train.lr_decay and train.schedule exclude each other; give one of them")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from chainrule.solver.averaging import EMA as EMA
+from chainrule.solver.averaging import SWA as SWA
+from chainrule.solver.averaging import WeightAveraging as WeightAveraging
 from chainrule.solver.callbacks import Callback as Callback
 from chainrule.solver.callbacks import Checkpoints as Checkpoints
 from chainrule.solver.callbacks import EarlyStopping as EarlyStopping

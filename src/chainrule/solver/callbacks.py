@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
+from chainrule.arrays import Array
 from chainrule.errors import ConfigError, DivergenceError, require_number
 
 if TYPE_CHECKING:
@@ -29,6 +31,13 @@ class Callback:
 
     def on_train_end(self, solver: Solver) -> None:
         """After the last step, when the best weights have been put back."""
+
+    def state(self, solver: Solver) -> dict[str, Array]:
+        """Arrays that a checkpoint keeps for this callback, by names that no other callback uses."""
+        return {}
+
+    def load_state(self, solver: Solver, state: Mapping[str, Array]) -> None:
+        """Go on from what `state` returned; called for a callback that has a state, before training goes on."""
 
 
 class EarlyStopping(Callback):

@@ -124,6 +124,7 @@ def save_training(folder: str | Path, solver: Solver) -> None:
     """Write everything `solver` needs to go on: weights, slots, best weights, history, counters."""
     arrays = {f"state.{n}": a for n, a in solver.engine.state().items()}
     arrays |= {f"best.{n}": a for n, a in solver.best_params.items()}
+    arrays |= {f"callback.{n}": a for callback in solver.callbacks for n, a in callback.state(solver).items()}
     state = {
         "network": solver.model.config() if isinstance(solver.model, Network) else None,
         "step_number": solver.engine.step_number,
@@ -154,13 +155,31 @@ def load_training(folder: str | Path, solver: Solver) -> None:
     _require_same_options(folder, state.get("options"), _options(solver))
     weights = {n.removeprefix("best."): a for n, a in arrays.items() if n.startswith("best.")}
     own = {n.removeprefix("state."): a for n, a in arrays.items() if n.startswith("state.")}
+    kept_by_callbacks = {n.removeprefix("callback."): a for n, a in arrays.items() if n.startswith("callback.")}
     try:
         require_same_arrays(solver.engine.weights(), weights)
+        _require_callbacks(solver, kept_by_callbacks)
         solver.engine.load_state(own, step_number)
     except CheckpointError as error:
         raise CheckpointError(f"{folder}: {error}") from None
     solver.best_params, solver.best_val_acc = weights, best
     solver.history, solver.epoch = history, epoch
+    for callback in solver.callbacks:
+        if names := callback.state(solver).keys():
+            callback.load_state(solver, {name: kept_by_callbacks[name] for name in names})
+
+
+def _require_callbacks(solver: Solver, kept: Mapping[str, Array]) -> None:
+    """Raise unless the solver's callbacks keep exactly the arrays that the checkpoint holds for callbacks."""
+    expected = {n: a for callback in solver.callbacks for n, a in callback.state(solver).items()}
+    if bool(expected) != bool(kept):
+        have, lack = ("the solver", "the checkpoint") if expected else ("the checkpoint", "the solver")
+        names = sorted({name.partition(".")[0] for name in (expected if expected else kept)})
+        raise CheckpointError(
+            f"{have} keeps a state of callbacks ({', '.join(names)}), {lack} has none: a run with weight averaging "
+            "goes on with the same averaging only"
+        )
+    require_same_arrays(expected, kept)
 
 
 def _options(solver: Solver) -> dict[str, Any]:
@@ -174,6 +193,7 @@ def _options(solver: Solver) -> dict[str, Any]:
         "sampling": type(solver.batches).__name__,
         "training rows": len(solver.X_train),
         "augment": repr(solver.loader.augmentation.transforms if solver.loader is not None else ()),
+        "averaging": next((_declaration(c) for c in solver.callbacks if dataclasses.is_dataclass(c)), None),
     }
 
 

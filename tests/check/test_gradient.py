@@ -144,6 +144,8 @@ class Faulty(Layer):
         scale = 2.0 if not mask.all() else 1.0
         dx, dw, db = (dout @ w.T) * mask * scale, x.T @ dout, dout.sum(axis=0)
         match self.fault:
+            case "cache changed":
+                mask[...] = ~mask
             case "dropout mask not applied":
                 dx = dout @ w.T
             case "dropout not scaled":
@@ -169,6 +171,7 @@ class Faulty(Layer):
     ("fault", "names"),
     {
         "none": [],
+        "cache changed": ["cache (test)", "cache (train)"],
         "dropout mask not applied": ["x (train)"],
         "dropout not scaled": ["x (train)"],
         "missing sum over the batch": ["b (test)", "b (train)"],
@@ -328,6 +331,58 @@ def test_too_many_kinks_are_a_finding():
     assert (report.kinks, report.ok) == (2, False)
     assert "2 of 4 coordinates lie at kinks" in str(report)
     assert check_gradient(abs, np.zeros(2), lambda dout: dout).index is None
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("at_kink", "ok"), [(0.0, True), (0.4, True), (1.0, True), (1.2, False), (-0.2, False)])
+def test_a_gradient_at_a_kink_lies_between_the_slopes_to_either_side(at_kink, ok, method):
+    x = np.array([0.7, 0.0, -0.8, 1.1, -1.2])
+    wanted = np.array([1, at_kink, 0, 1, 0])
+    report = check_gradient(lambda v: np.maximum(v, 0), x, wanted * 3, dout=np.full(5, 3.0), method=method)
+    assert (report.kinks, report.ok) == (1, ok)
+    if not ok:
+        assert "index (1,) is a kink of f, where a gradient must lie between the slopes 0 and 3" in str(report)
+
+
+# -- rounding ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("factor", [1.0, 2.0, -1.0])
+def test_a_gradient_hidden_by_rounding_cannot_be_told(factor, method):
+    report = check_gradient(lambda v: (v**2).sum() + 1e15, X, 2 * X * factor, method=method)
+    if method == "complex":  # the imaginary part is not rounded away
+        assert report.ok == (factor == 1)
+        return
+    assert not report.ok
+    assert report.hidden > 0
+    assert "cannot be told" in str(report)
+
+
+def test_large_values_that_do_vary_can_be_told():
+    assert check_gradient(lambda v: (v**2).sum() * 1e15, X, 2e15 * X).ok
+    assert not check_gradient(lambda v: (v**2).sum() * 1e15, X, 2.001e15 * X).ok
+    assert check_gradient(lambda v: ((v + 1e4) ** 2).sum(), X, 2 * (X + 1e4)).ok
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_rounding_noise_around_a_zero_gradient_is_no_kink(method):
+    def normalized_sum(b):  # a bias before batch normalisation, which takes it away again
+        y = X + 1e3 * b
+        return (y - y.mean(axis=0)) / (y - y.mean(axis=0))[0]
+
+    report = check_gradient(normalized_sum, np.array([0.3, -1.2, 0.7]), lambda dout: np.zeros(3), method=method)
+    assert (report.kinks, report.ok) == (0, True)
+    report = check_gradient(normalized_sum, np.array([0.3, -1.2, 0.7]), lambda dout: np.full(3, 1e-3), method=method)
+    assert not report.ok
+
+
+def test_a_loss_computed_in_float32_is_imprecise_and_has_no_kinks():
+    f = lambda v: float((v.real.astype(np.float32) ** 2).sum())  # noqa: E731
+    report = check_gradient(f, X, 2 * X)
+    assert (report.kinks, report.ok) == (0, True)
+    assert 1e-3 < report.tolerance < 1e-2
+    assert not check_gradient(f, X, 2.1 * X).ok
 
 
 def test_strong_curvature_is_no_kink():

@@ -5,7 +5,9 @@
     central    (f(x+h) − f(x−h)) / 2h   with h = ε^⅓: about 1e-10 in float64, 1e-5 where f computes in float32
 
 h is multiplied by max(1, |xᵢ|). Every estimate is repeated with h/4: where the two disagree, or where the slopes to the
-left and to the right differ by a gap that does not shrink with h, f has a kink and no derivative to compare with.
+left and to the right differ by a gap that does not shrink with h, f has a kink and no derivative to compare with, only
+its one-sided slopes. A gap that shrinks as 1/h when h grows is rounding noise. ε is what f is precise to, measured
+(see `noise.py`), as a function that returns float64 may well compute in float32.
 Source: Fornberg, "Generation of finite difference formulas", 1988, table 1; Squire & Trapp, "Using complex variables
 to estimate derivatives of real functions", SIAM Review 40, 1998.
 """
@@ -20,6 +22,7 @@ from typing import Any, Literal
 import numpy as np
 
 from chainrule.arrays import Array
+from chainrule.check.noise import relative_noise
 from chainrule.errors import ConfigError
 
 MethodName = Literal["auto", "extended", "complex", "central"]
@@ -86,7 +89,8 @@ class Estimates:
     value: the derivative. resolution: the error in it that rounding inside `f` alone explains.
     slope, slope_check: the differences over h and over h/4 (`slope` is `value` except for complex steps).
     gap, gap_check: how far the slopes to the right and to the left are apart over h and over h/4.
-    noise: the error in `slope` that rounding explains.
+    noise: the error in `slope` that rounding explains. right, left: the slopes to either side over h/4.
+    gap_far: the gap over 64 h, looked at only where the others suggest a kink (elsewhere infinite).
     """
 
     value: Array
@@ -96,6 +100,9 @@ class Estimates:
     gap: Array
     gap_check: Array
     noise: Array
+    right: Array
+    left: Array
+    gap_far: Array
 
     def kinks(self, floor: float, threshold: float) -> Array:
         """A boolean mask of the coordinates where `f` has no derivative, or bends too sharply for the step."""
@@ -103,7 +110,8 @@ class Estimates:
         unsteady = abs(self.slope - self.slope_check) - 8 * self.noise > threshold * size
         # The slopes of a smooth function approach each other four times as closely over h/4.
         broken = (self.gap_check - 32 * self.noise > threshold * size) & (self.gap_check > 0.5 * self.gap)
-        return unsteady | broken
+        rounding = self.gap_far < self.gap_check / 32  # a kink's gap stays, a bend's grows with the step
+        return (unsteady | broken) & ~rounding
 
 
 def plan_for(f: Watched, x: Array, method: str, step: float | None, rng: np.random.Generator) -> Plan:
@@ -154,7 +162,7 @@ def _try_complex(f: Watched, x: Array, rng: np.random.Generator) -> tuple[Plan |
 def _try_central(f: Watched, x: Array, rng: np.random.Generator) -> tuple[Plan | None, str]:
     out = f(x.astype(np.float64))
     eps = float(np.finfo(out.dtype).eps) if out.dtype.kind == "f" else 2.0**-52
-    eps = max(eps, 2.0**-52)
+    eps = max(eps, 2.0**-52, relative_noise(f, x.astype(np.float64), rng))
     return Plan("central", np.dtype(np.float64), eps ** (1 / 3), eps), ""
 
 
@@ -167,7 +175,7 @@ def differentiate(f: Watched, x: Array, dout: Array, coordinates: Array, plan: P
     x, dout = x.astype(real), dout.astype(real)
     middle = f(x)
     rows = [_one(f, x, dout, middle, int(i), plan) for i in coordinates]
-    return Estimates(*np.array(rows, dtype=real).reshape(-1, 7).T)
+    return Estimates(*np.array(rows, dtype=real).reshape(-1, 10).T)
 
 
 def _one(f: Watched, x: Array, dout: Array, middle: Array, i: int, plan: Plan) -> tuple[Any, ...]:
@@ -175,19 +183,41 @@ def _one(f: Watched, x: Array, dout: Array, middle: Array, i: int, plan: Plan) -
     h = (x.flat[i] + wanted) - x.flat[i]  # the step that x really takes after rounding
     reach = (1, 2) if plan.method == "extended" else (1,)
 
-    def along(h: Any) -> tuple[Any, Any, Any]:
+    def along(h: Any) -> tuple[Any, ...]:
         right = [f.moved(x, i, k * h) for k in reach]
         left = [f.moved(x, i, -k * h) for k in reach]
         rise = [r - s for r, s in zip(right, left, strict=True)]
         # Differences first, then the sum over outputs: those that x_i does not touch drop out exactly.
         slope = (8 * rise[0] - rise[1]) / (12 * h) if len(reach) == 2 else rise[0] / (2 * h)
-        gap = abs(np.sum(dout * (right[0] - 2 * middle + left[0]))) / h
+        ahead, behind = (np.sum(dout * side) / h for side in (right[0] - middle, middle - left[0]))
         size = np.sum(abs(dout) * np.where(rise[0] != 0, np.maximum(abs(right[0]), abs(left[0])), 0))
-        return np.sum(dout * slope), gap, 2 * plan.eps * size / h
+        return np.sum(dout * slope), abs(ahead - behind), 2 * plan.eps * size / h, ahead, behind
 
-    (slope, gap, noise), (slope_check, gap_check, _) = along(h), along(h / 4)
+    slope, gap, noise, _, _ = along(h)
+    slope_check, gap_check, _, ahead, behind = along(h / 4)
+    gap_far = np.inf
+    if gap_check > gap:  # it should have become smaller: a kink, or rounding
+        moved = [f.moved(x, i, by) for by in (64 * h, -64 * h)]
+        gap_far = abs(np.sum(dout * (moved[0] - 2 * middle + moved[1]))) / (64 * h)
     value, resolution = slope, noise
     if plan.method == "complex":
         derivative = f.moved(x.astype(np.complex128), i, 1j * _COMPLEX_STEP).imag / _COMPLEX_STEP
         value, resolution = np.sum(dout * derivative), 8 * plan.eps * np.sum(abs(dout * derivative))
-    return value, resolution, slope, slope_check, gap, gap_check, noise
+    return value, resolution, slope, slope_check, gap, gap_check, noise, ahead, behind, gap_far
+
+
+def jacobian(f: Watched, x: Array, plan: Plan) -> Array:
+    """∂f/∂x by the plan's method, f(x).shape + x.shape (float64): every output's derivative, not their sum."""
+    real = np.dtype(np.float64) if plan.method == "complex" else plan.dtype
+    x = x.astype(real)
+    columns = []
+    for i in range(x.size):
+        if plan.method == "complex":
+            columns.append(f.moved(x.astype(np.complex128), i, 1j * _COMPLEX_STEP).imag / _COMPLEX_STEP)
+            continue
+        h = x.dtype.type(plan.step) * max(x.dtype.type(1), abs(x.flat[i]))
+        h = (x.flat[i] + h) - x.flat[i]
+        near = f.moved(x, i, h) - f.moved(x, i, -h)
+        far = f.moved(x, i, 2 * h) - f.moved(x, i, -2 * h)
+        columns.append((8 * near - far) / (12 * h))
+    return np.stack(columns, axis=-1).astype(np.float64).reshape(*columns[0].shape, *x.shape)

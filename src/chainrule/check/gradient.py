@@ -3,8 +3,10 @@
     relative error of coordinate i = |aᵢ − nᵢ| / max(|aᵢ|, |nᵢ|, floor)
 
 a is the analytic and n the numerical gradient of L = Σ dout · f(x). Entries far below the others are dominated by
-rounding, so floor = max(10⁻³ · largest |a| or |n|, 10⁻⁶ · Σ |dout · f(x)|); the part of |aᵢ − nᵢ| that rounding inside
-f explains (about ε |f| / h) is subtracted first. See `differences.py` for the three ways to obtain n.
+rounding, so floor = max(10⁻³ · largest |a| or |n|, 10⁻⁶ · Σ |dout · Δf|), where Δf is what f changes by when x moves by
+a part of its size; the part of |aᵢ − nᵢ| that rounding inside f explains (about ε |f| / h) is subtracted first. Where
+that part is more than a hundredth of the gradient itself, nothing can be told, and the check says so. At a kink aᵢ must
+lie between the slopes to the left and to the right. See `differences.py` for the three ways to obtain n.
 """
 
 from __future__ import annotations
@@ -16,11 +18,13 @@ from typing import Any
 import numpy as np
 
 from chainrule.arrays import Array
-from chainrule.check.differences import METHODS, MethodName, Plan, Watched, differentiate, plan_for
+from chainrule.check.differences import METHODS, Estimates, MethodName, Plan, Watched, differentiate, plan_for
 from chainrule.errors import ConfigError, DataError, DTypeError, ShapeError, describe, require_number, unknown
 
 #: With more than this share of the checked coordinates at kinks, a check says too little and fails.
 MOST_KINKS = 0.25
+#: Rounding may explain this part of a gradient; beyond, whether it is right cannot be told.
+MOST_NOISE = 0.01
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,8 @@ class GradientReport:
 
     name: of the tensor. method: how the numbers were obtained. checked: coordinates looked at, of `size`.
     error: the worst relative error beyond rounding, at `index`, where differentiation gave `expected` and the analytic
-    gradient `got`. kinks: coordinates left out because the function has no derivative there.
-    problems: faults beyond numbers.
+    gradient `got`. kinks: coordinates where the function has no derivative but only slopes to either side.
+    problems: faults beyond numbers. hidden: coordinates whose gradient rounding noise hides.
     """
 
     name: str
@@ -44,6 +48,7 @@ class GradientReport:
     kinks: int
     tolerance: float
     problems: tuple[str, ...] = ()
+    hidden: int = 0
 
     @property
     def ok(self) -> bool:
@@ -193,7 +198,14 @@ def _compare(
 ) -> GradientReport:
     estimates = differentiate(f, x, dout, coordinates, plan)
     a, n = got.reshape(-1)[coordinates].astype(estimates.value.dtype), estimates.value
-    size = 1e-6 * float(np.sum(abs(dout * f(x))))
+    reach = np.maximum(1, abs(x.reshape(-1)[coordinates]))
+    magnitude, spread = _sizes(f, x, dout)
+    size = 1e-6 * min(magnitude, spread)
+    # What rounding explains: in n (where f did not move at all, a change smaller than its last digit), and in a
+    # backward pass in float64.
+    last_digit = np.where((n == 0) & (estimates.resolution == 0), 2 * plan.eps * magnitude / (plan.step * reach), 0)
+    usual = min(magnitude, 1e6 * float(np.sum(abs(dout))))
+    noise = estimates.resolution + last_digit + 64 * 2.0**-52 * max(min(magnitude, spread), usual) / reach
     kinks = estimates.kinks(max(1e-3 * _largest(estimates.slope), size), plan.kink_threshold)
     problems = []
     if kinks.sum() > MOST_KINKS * len(coordinates):
@@ -202,7 +214,17 @@ def _compare(
             f"{name} away from ties, or pass a smaller step"
         )
     floor = max(1e-3 * _largest(a[~kinks], n[~kinks]), size)
-    errors = np.where(kinks, 0.0, _relative_errors(a, n, floor, estimates.resolution))
+    errors = np.where(kinks, 0.0, _relative_errors(a, n, floor, noise))
+    problems.extend(_outside(a, estimates, kinks, coordinates, x.shape))
+    # Noise hides what is not far above it; around a gradient of 0 it is small beside the cotangent itself.
+    told = np.maximum(np.maximum(abs(a), abs(n)), 0.1 * _largest(a, n)) * MOST_NOISE >= noise
+    hidden = ~kinks & ~told & (noise * reach > 1e-6 * float(np.sum(abs(dout))))
+    if hidden.any():
+        problems.append(
+            f"cannot be told at {hidden.sum()} of {len(coordinates)} coordinates: rounding in f (of size "
+            f"{float(np.max(abs(f(x)))):.2g}) hides changes of the gradient up to "
+            f"{float(np.max(noise[hidden])):.2g}; take away what does not depend on {name}, or compute more precisely"
+        )
     worst = int(np.argmax(errors))
     index = tuple(int(i) for i in np.unravel_index(coordinates[worst], x.shape))
     return GradientReport(
@@ -217,7 +239,35 @@ def _compare(
         kinks=int(kinks.sum()),
         tolerance=tolerance,
         problems=tuple(problems),
+        hidden=int(hidden.sum()),
     )
+
+
+def _sizes(f: Watched, x: Array, dout: Array) -> tuple[float, float]:
+    """Σ |dout · f| at `x`, and Σ |dout · Δf| for a move of `x` by a fifth of its size, or of 1."""
+    here = f(x)
+    move = np.random.default_rng(0).uniform(0.1, 0.2, x.shape) * np.maximum(1, abs(x))
+    try:
+        with np.errstate(all="ignore"):
+            spread = float(np.sum(abs(dout * (f(x + move) - here))))
+    except Exception:  # outside what f accepts
+        spread = float("inf")
+    return float(np.sum(abs(dout * here))), spread if np.isfinite(spread) else float("inf")
+
+
+def _outside(a: Array, estimates: Estimates, kinks: Array, coordinates: Array, shape: tuple[int, ...]) -> list[str]:
+    """A finding where the gradient at a kink is not between the slopes to the left and to the right."""
+    low, high = np.minimum(estimates.left, estimates.right), np.maximum(estimates.left, estimates.right)
+    slack = 1e-3 * np.maximum(abs(low), abs(high)) + 8 * estimates.noise
+    bad = kinks & ~((a >= low - slack) & (a <= high + slack))
+    if not bad.any():
+        return []
+    i = int(np.argmax(bad))
+    index = tuple(int(k) for k in np.unravel_index(coordinates[i], shape))
+    return [
+        f"index {index} is a kink of f, where a gradient must lie between the slopes {float(low[i]):.6g} and "
+        f"{float(high[i]):.6g}, got {float(a[i]):.6g}"
+    ]
 
 
 def _relative_errors(a: Array, n: Array, floor: float, resolution: Array | float = 0.0) -> Array:

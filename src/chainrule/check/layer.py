@@ -16,6 +16,7 @@ import numpy as np
 from chainrule.arrays import Array, Shape
 from chainrule.check.differences import MethodName
 from chainrule.check.gradient import GradientReport, check_gradient
+from chainrule.check.snapshots import changed, snapshot
 from chainrule.errors import ConfigError, DTypeError, ShapeError, describe
 from chainrule.initializers import fans
 from chainrule.layers import Layer
@@ -67,6 +68,7 @@ def check_layer(
 ) -> list[GradientReport]:
     """Check ∂L/∂x and ∂L/∂ every parameter of `layer`: one report each, for `train` False and True (or the one given).
 
+    A backward pass that changes its cache gets a report of its own, named `cache`.
     x_shape: the input's shape; by default that of the layer's first example that fits. The other options are those of
     `check_gradient`. Raises `ConfigError` or `ShapeError` where the layer does not take that shape.
 
@@ -89,6 +91,8 @@ def check_layer(
         label = f"{layer.name}.{{}} ({'train' if mode else 'test'})"
         run = _Pass(layer, values, mode)
         found = run.gradients(run.random_dout(rng))
+        if run.changed_cache is not None:
+            reports.append(_failure(label.format("cache"), 0, f"backward changes {run.changed_cache} in place"))
         for name in names:
             if name not in found:
                 reports.append(_failure(label.format(name), values[name].size, "backward returns no gradient for it"))
@@ -157,6 +161,7 @@ class _Pass:
     def __init__(self, layer: Layer, values: Mapping[str, Array], train: bool) -> None:
         self.layer, self.values, self.train = layer, values, train
         self.cast: dict[np.dtype, dict[str, Array]] = {}
+        self.changed_cache: str | None = None  # what of the cache the last backward pass changed
 
     def at(self, dtype: np.dtype) -> dict[str, Array]:
         if dtype not in self.cast:
@@ -175,7 +180,10 @@ class _Pass:
 
     def gradients(self, dout: Array) -> Mapping[str, Array]:
         _, cache = self.forward(self.at(dout.dtype))
-        return self.layer.backward(dout, cache)
+        before = snapshot(cache)
+        found = self.layer.backward(dout, cache)
+        self.changed_cache = changed(before, cache, "cache")
+        return found
 
 
 def _example_shape(layer: Layer) -> Shape:

@@ -18,6 +18,7 @@ COMMANDS = {
     "predict": "Say what a run sees in image files.",
     "pictures": "Draw a run's first filters or weights, and its feature maps.",
     "summary": "Show the layers of a recipe: shapes, parameters, arithmetic, memory.",
+    "cost": "Count what layers given in words cost.",
     "data": "List, download, check and draw data sets.",
     "recipes": "List the recipes that come with the package.",
     "bench": "Time training steps side by side with other frameworks.",

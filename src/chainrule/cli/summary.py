@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from cyclopts import App
+from typing import Annotated
 
+from cyclopts import App, Parameter
+
+from chainrule.analysis.cost import Bias, Counting, Flops, count_costs
+from chainrule.cli.cost import show_costs
 from chainrule.cli.options import Overrides, given
 from chainrule.errors import ConfigError, unknown
 from chainrule.models import MODELS, Model
@@ -17,6 +21,8 @@ app = App(
   chainrule summary mnist-mlp-600
   chainrule summary digits-mlp --set model.layers.1.units=1000
   chainrule summary resnet18
+  chainrule summary resnet18 --flops --nested
+  chainrule summary lenet5 --bias convolutions
 
 Models: {", ".join(MODELS)}; their counts are
 shown beside the published ones.""",
@@ -29,11 +35,17 @@ def summary(
     /,
     *,
     overrides: Overrides = None,
+    flops: Annotated[bool, Parameter(negative="")] = False,
+    count: Flops | None = None,
+    bias: Bias | None = None,
+    unshared: Annotated[bool, Parameter(negative="")] = False,
+    nested: Annotated[bool, Parameter(negative="")] = False,
+    json: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Show the layers of a recipe: shapes, parameters, arithmetic, memory.
 
     Counts are for the forward pass of one example. A multiply-add is one product added to a sum; FLOPs count every
-    multiplication, addition, comparison and elementary function as one.
+    multiplication, addition, comparison and elementary function as one, unless --count says otherwise.
 
     Parameters
     ----------
@@ -41,19 +53,42 @@ def summary(
         The name of a shipped recipe or of a model, or the path of a recipe file.
     overrides
         Entries to replace, as KEY=VALUE; may be repeated.
+    flops
+        Show biases, receptive fields and the parts of the memory too, and how FLOPs are counted; the options
+        below imply it.
+    count
+        What FLOPs are: operations, multiply-adds, or twice those.
+    bias
+        Which biases count: all, those of convolutions only, or none.
+    unshared
+        Count a kernel and a bias of its own for every window.
+    nested
+        Show the layers inside composite layers.
+    json
+        Print the counts as one JSON object.
     """
     changes = given(overrides)
+    counting = None
+    if flops or unshared or nested or json or count is not None or bias is not None:
+        defaults = Counting()
+        counting = Counting(
+            defaults.flops if count is None else count, defaults.bias if bias is None else bias, not unshared
+        )
     if recipe in MODELS:
         if changes:
             raise ConfigError(f"--set changes recipes; {recipe} is a model, which is shown as published")
-        _show_model(MODELS[recipe])
+        _show_model(MODELS[recipe], counting, nested=nested, json=json)
         return
     if "/" not in recipe and not recipe.endswith(".toml") and recipe not in list_recipes():
         raise unknown("recipe or model", recipe, [*list_recipes(), *MODELS])
     chosen = apply_overrides(load_recipe(recipe), changes)
     network = make_network(chosen, declared_shape(chosen))
-    counts = network.summary()
     batch, slots = chosen.train.batch_size, len(chosen.rule.slot_names)
+    if counting is not None:
+        costs = count_costs(network.layers, network.input_shape, counting, network.dtype.itemsize)
+        show_costs(costs, batch, slots, nested=nested, json=json)
+        return
+    counts = network.summary()
     out = console()
     out.print(summary_table(counts))
     out.print(
@@ -62,15 +97,27 @@ def summary(
     )
 
 
-def _show_model(model: Model) -> None:
+def _show_model(model: Model, counting: Counting | None, *, nested: bool, json: bool) -> None:
+    if counting is not None:
+        costs = count_costs(model.layers, model.input_shape, counting)
+        if not json:
+            print(model.title)
+        show_costs(costs, 100, 0, nested=nested, json=json)
+        if not json:
+            _show_published(model, costs.parameters, costs.multiply_adds)
+        return
     counts = model.summary()
     out = console()
     out.print(model.title)
     out.print(summary_table(counts))
+    _show_published(model, counts.parameters, counts.multiply_adds)
+
+
+def _show_published(model: Model, parameters: int, multiply_adds: int) -> None:
     for what, ours, published in (
-        ("parameters", counts.parameters, model.parameters),
-        ("multiply-adds", counts.multiply_adds, model.multiply_adds),
+        ("parameters", parameters, model.parameters),
+        ("multiply-adds", multiply_adds, model.multiply_adds),
     ):
         beside = "no published count was found" if published is None else f"published: {published:,}"
-        out.print(f"{what}: {ours:,}  ({beside})")
-    out.print(f"source of the published counts: {model.source}", soft_wrap=True)
+        print(f"{what}: {ours:,}  ({beside})")
+    print(f"source of the published counts: {model.source}")

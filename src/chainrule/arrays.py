@@ -252,6 +252,7 @@ class Stream:
     SPLIT = 4
     SUBSET = 5  # the training subset on which accuracy is measured
     AUGMENT = 6
+    BOOTSTRAP = 7
     SEARCH = 7  # the values that the trials of a search have
 
 

@@ -27,6 +27,7 @@ from chainrule.data import (
     stratified_split,
 )
 from chainrule.data.augment.augmentation import prepared
+from chainrule.data.bootstrap import bootstrap_rows
 from chainrule.data.mapped import stays_on_disk
 from chainrule.errors import ChainruleError, ConfigError
 from chainrule.losses.loss import check as check_scores
@@ -54,6 +55,8 @@ class Experiment:
         together = [*callbacks] if early is None else [*callbacks, early]
         if self.recipe.train.keep == "last":
             together.append(KeepLast())
+        if (averaging := self.recipe.averaging) is not None:
+            together.append(averaging)
         return Solver(self.network, self.data, callbacks=together, engine=engine, verbose=False, **self.solver_options)
 
 
@@ -152,7 +155,10 @@ def load_splits(recipe: Recipe) -> tuple[Source, Splits]:
     test = splits.test if source.test is None else source.test
     if val is None:
         raise ConfigError("data.val must be more than 0: the weights that are best on it are kept, got 0")
-    return source, Splits(splits.train, val, test)
+    train = splits.train
+    if part.bootstrap is not None:
+        train = train.take(bootstrap_rows(len(train), part.bootstrap))
+    return source, Splits(train, val, test)
 
 
 def open_source(recipe: Recipe) -> Source:

@@ -14,11 +14,12 @@ from msgspec import Meta, Struct
 from chainrule.config import from_config, layers_from_config
 from chainrule.data.augment import Transform
 from chainrule.data.augment.augmentation import Augmentation, require_deterministic
-from chainrule.errors import ChainruleError, ConfigError, DTypeError, describe
+from chainrule.errors import ChainruleError, ConfigError, DTypeError, describe, unknown
 from chainrule.layers import Layer, Softmax
 from chainrule.losses import Loss, SoftmaxCrossEntropy
 from chainrule.optim import Chain, Schedule, UpdateRule
 from chainrule.recipes.search_part import SearchPart
+from chainrule.solver import EMA, SWA, WeightAveraging
 from chainrule.solver.callbacks import EarlyStopping
 from chainrule.solver.solver import make_rule
 
@@ -48,8 +49,9 @@ class DataPart(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     train, val, test: rows (int) or fractions (float); without `train` it takes what the others leave. `test` is left
     out where the data set brings its own test part, and `val` is 0 where it brings that. seed: of the split alone, so
     that runs with different seeds are compared on the same test rows. prepare: transforms of every part, such as
-    Resize. augment: transforms of the training rows, drawn anew in every epoch. input_shape: the shape of one row, as
-    the data set has it or as `prepare` leaves it, where the recipe wants it checked.
+    Resize. augment: transforms of the training rows, drawn anew in every epoch. bootstrap: the seed of a bootstrap
+    sample that takes the place of the training rows, as in bagging. input_shape: the shape of one row, as the data set
+    has it or as `prepare` leaves it, where the recipe wants it checked.
     """
 
     name: str | None = None
@@ -65,6 +67,7 @@ class DataPart(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     normalize: Literal["none", "unit", "symmetric", "standard", "center", "channel"] = "unit"
     prepare: list[Declaration] = []
     augment: list[Declaration] = []
+    bootstrap: Seed | None = None
     input_shape: list[Count] | None = None
 
     @property
@@ -103,10 +106,29 @@ class EarlyStoppingPart(Struct, frozen=True, forbid_unknown_fields=True, kw_only
     min_delta: Annotated[float, Meta(ge=0)] = 0.0
 
 
+class AveragingPart(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[train.averaging]: the average of the weights that is kept, with the arguments of `EMA` or of `SWA`."""
+
+    method: Literal["ema", "swa"]
+    decay: float | None = None
+    start: float | None = None
+    every: int | None = None
+
+    def make(self) -> WeightAveraging:
+        """The callback; an argument that its method does not have is an error."""
+        kind, names = (EMA, ("decay",)) if self.method == "ema" else (SWA, ("start", "every"))
+        given = {n: v for n in ("decay", "start", "every") if (v := getattr(self, n)) is not None}
+        for name in given:
+            if name not in names:
+                raise unknown(f"entry of train.averaging with method {self.method!r}", name, names)
+        return kind(**given)
+
+
 class TrainPart(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """[train]: the update rule and the loop around it, under the names that `Solver` and `Chain` use.
 
-    keep: the weights that are left after training, the "best" on the validation rows, or the "last".
+    keep: the weights that are left after training, the "best" on the validation rows, or the "last". averaging: an
+    average of the weights that is left in their place.
     """
 
     update_rule: str = "adam"
@@ -122,6 +144,7 @@ class TrainPart(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     weight_decay: float = 0.0
     num_train_samples: Count | Literal["all"] = 1000
     keep: Literal["best", "last"] = "best"
+    averaging: AveragingPart | None = None
     early_stopping: EarlyStoppingPart | None = None
 
 
@@ -206,6 +229,11 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         part = self.train.early_stopping
         return None if part is None else EarlyStopping(part.monitor, part.patience, part.min_delta)
 
+    @property
+    def averaging(self) -> WeightAveraging | None:
+        """The callback that [train.averaging] declares."""
+        return None if self.train.averaging is None else self.train.averaging.make()
+
     def check(self, where: str) -> Recipe:
         """This recipe, if everything it declares can be made; otherwise a `ConfigError` that starts with `where`."""
         try:
@@ -213,7 +241,7 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             self.lint.check()
             if self.search is not None:
                 self.search.check()
-            _ = self.layers, self.loss, self.rule, self.schedule, self.prepare, self.augment
+            _ = self.layers, self.loss, self.rule, self.schedule, self.prepare, self.augment, self.averaging
             if self.schedule is not None and self.train.lr_decay != 1.0:
                 raise ConfigError("train.lr_decay and train.schedule exclude each other; give one of them")
             if self.model.double_softmax and not isinstance(self.loss, SoftmaxCrossEntropy):
@@ -222,6 +250,9 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
                 )
             if self.train.keep == "last" and self.train.early_stopping is not None:
                 raise ConfigError("train.keep must be 'best' with early stopping, which puts the best weights back")
+            if self.train.averaging is not None and (self.train.keep, self.train.early_stopping) != ("best", None):
+                other = "keep = 'last'" if self.train.early_stopping is None else "early_stopping"
+                raise ConfigError(f"train.averaging and train.{other} exclude each other; give one of them")
             if self.generator == "legacy" and self.train.sampling != "replacement":
                 raise ConfigError(
                     f"train.sampling must be 'replacement' with the legacy generator, got {self.train.sampling!r}"

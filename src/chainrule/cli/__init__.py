@@ -11,9 +11,11 @@ from chainrule.errors import ChainruleError
 if TYPE_CHECKING:
     from cyclopts import App
 
-#: Every command with the line that describes it; its file is of the same name.
+#: Every command with the line that describes it; its file is of the same name, with _ for -.
 COMMANDS = {
     "train": "Train a recipe and write a run folder.",
+    "search": "Search the values of a recipe's entries for the best ones.",
+    "lr-range": "Find a learning rate: train while it grows.",
     "evaluate": "Evaluate a run on the test set of its recipe.",
     "predict": "Say what a run sees in image files.",
     "pictures": "Draw a run's first filters or weights, and its feature maps.",
@@ -76,7 +78,7 @@ def _app() -> App:
         result_action="return_value",
     )
     for name, line in COMMANDS.items():
-        app.command(f"chainrule.cli.{name}:app", name=name, help=line)
+        app.command(f"chainrule.cli.{name.replace('-', '_')}:app", name=name, help=line)
     return app
 
 

@@ -117,10 +117,47 @@ class Ensemble:
         check(self.loss, np.broadcast_to(network.dtype.type(0), (len(targets), *network.output_shape)), targets)
         return self._compare_values(X, targets) if self.is_regression else self._compare_classes(X, targets)
 
+    # -- one member at a time -----------------------------------------------------------------------------------------
+
+    @property
+    def classes(self) -> int:
+        """C; 2 where a row has one score."""
+        shape = self.members[0].network.output_shape
+        return shape[0] if shape else 2
+
+    def outputs(self, member: Member, X: Array) -> tuple[Array, Array | None]:
+        """A member's decisions (N,), or values, and its probabilities (N, C) where the loss defines them."""
+        loss = member.network.loss_function
+        decisions, outputs = [], []
+        for views in member.batches(X, self.views):
+            if self.is_regression:
+                decisions.append(np.mean([loss.predict(s).astype(np.float64) for s in views], axis=0))
+            elif self.has_probabilities:
+                p = np.mean([loss.probabilities(s).astype(np.float64) for s in views], axis=0)
+                decisions.append(self.decide(p) if self.views else loss.predict(views[0]))
+                outputs.append(p)
+            else:
+                counts = sum(_one_hot(loss.predict(s), self.classes) for s in views)
+                decisions.append(np.argmax(counts, axis=1))
+        return np.concatenate(decisions), np.concatenate(outputs) if outputs else None
+
+    def decide(self, probabilities: Array) -> Array:
+        """The class of the highest probability; of two classes, as the loss's threshold has it."""
+        if isinstance(self.loss, Logistic):
+            return zero_one(probabilities[:, 1] - float(sigmoid(np.array(self.loss.threshold))))
+        return np.argmax(probabilities, axis=1)
+
+    def labels(self, targets: Array) -> Array:
+        """Targets as classes 0 ... C − 1: rows of probabilities by their highest, −1 as 0."""
+        if targets.ndim == 2:
+            return np.argmax(targets, axis=1)
+        labels: Array = zero_one(targets) if not self.members[0].network.output_shape else targets
+        return labels.astype(np.int64)
+
     # -- inside ------------------------------------------------------------------------------------------------------
 
     def _compare_classes(self, X: Array, targets: Array) -> Comparison:
-        truth, rows = self._labels(targets), np.arange(len(targets))
+        truth, rows = self.labels(targets), np.arange(len(targets))
         right, losses = [], []
 
         def note(labels: Array, probabilities: Array | None) -> None:
@@ -180,54 +217,20 @@ class Ensemble:
             raise ShapeError(f"Ensemble: views need images, X of axes (N, C, H, W), got shape {rows.shape}")
         tally = _Tally()
         for member in self.members:
-            decisions, outputs = self._outputs(member, rows)
+            decisions, outputs = self.outputs(member, rows)
             if note is not None:
                 note(decisions, outputs)
-            tally.add(decisions, outputs, self._classes, regression=self.is_regression)
+            tally.add(decisions, outputs, self.classes, regression=self.is_regression)
         tally.mean /= len(self.members)
         return tally
 
-    def _outputs(self, member: Member, X: Array) -> tuple[Array, Array | None]:
-        """A member's decisions (N,), or values, and its probabilities (N, C) where the loss defines them."""
-        loss = member.network.loss_function
-        decisions, outputs = [], []
-        for views in member.batches(X, self.views):
-            if self.is_regression:
-                decisions.append(np.mean([loss.predict(s).astype(np.float64) for s in views], axis=0))
-            elif self.has_probabilities:
-                p = np.mean([loss.probabilities(s).astype(np.float64) for s in views], axis=0)
-                decisions.append(self._decide_by(p) if self.views else loss.predict(views[0]))
-                outputs.append(p)
-            else:
-                counts = sum(_one_hot(loss.predict(s), self._classes) for s in views)
-                decisions.append(np.argmax(counts, axis=1))
-        return np.concatenate(decisions), np.concatenate(outputs) if outputs else None
-
     def _decide(self, tally: _Tally) -> Array:
         if not self.votes:
-            return self._decide_by(tally.mean)
+            return self.decide(tally.mean)
         if not self.has_probabilities:
             return np.argmax(tally.counts, axis=1)
-        rank = _one_hot(self._decide_by(tally.mean), 2) if self._classes == 2 else tally.mean
+        rank = _one_hot(self.decide(tally.mean), 2) if self.classes == 2 else tally.mean
         return np.argmax(tally.counts + 0.5 * rank, axis=1)  # less than a vote
-
-    def _decide_by(self, probabilities: Array) -> Array:
-        """The class of the highest probability; of two classes, as the loss's threshold has it."""
-        if isinstance(self.loss, Logistic):
-            return zero_one(probabilities[:, 1] - float(sigmoid(np.array(self.loss.threshold))))
-        return np.argmax(probabilities, axis=1)
-
-    @property
-    def _classes(self) -> int:
-        shape = self.members[0].network.output_shape
-        return shape[0] if shape else 2
-
-    def _labels(self, targets: Array) -> Array:
-        """Targets as classes 0 ... C − 1: rows of probabilities by their highest, −1 as 0."""
-        if targets.ndim == 2:
-            return np.argmax(targets, axis=1)
-        labels: Array = zero_one(targets) if not self.members[0].network.output_shape else targets
-        return labels.astype(np.int64)
 
     def _check_members(self) -> None:
         first = self.members[0].network

@@ -28,7 +28,7 @@ import numpy as np
 
 import chainrule
 from chainrule.arrays import Array
-from chainrule.data import Normalizer
+from chainrule.data import NormalizedRows, Normalizer
 from chainrule.errors import ChainruleError, CheckpointError, ConfigError, DivergenceError, unknown
 from chainrule.files import write_atomically
 from chainrule.network import Network
@@ -61,10 +61,18 @@ class Run:
     network: Network
     extra: Extra
 
+    @property
+    def normalizer(self) -> Normalizer:
+        """The normaliser of the network's inputs, fitted on its training rows."""
+        return Normalizer(np.asarray(self.extra.mean), np.asarray(self.extra.scale))
+
     def normalize(self, X: Array) -> Array:
         """Raw inputs as the network was trained on them."""
-        normalizer = Normalizer(np.asarray(self.extra.mean), np.asarray(self.extra.scale))
-        return normalizer.apply(X, self.network.dtype)
+        return self.normalizer.apply(X, self.network.dtype)
+
+    def rows(self, X: Array) -> NormalizedRows:
+        """Raw inputs that are normalised when they are taken, for a set that would not fit as floats."""
+        return NormalizedRows(X, self.normalizer, self.network.dtype)
 
 
 class Snapshots(Callback):

@@ -1,4 +1,4 @@
-"""Write the generated documentation: a page a kind (layers, losses, update rules, schedules, initialisers, transforms).
+"""Write the generated documentation: a page a kind (layers, losses, update rules, lint rules ...).
 
 Run by `make docs`; with --check, only compare and exit with 1 where a page is out of date.
 """
@@ -14,6 +14,9 @@ from typing import Any
 from chainrule.data.augment import TRANSFORMS
 from chainrule.initializers import INITIALIZERS
 from chainrule.layers import LAYERS
+from chainrule.lint import RULES as LINT_RULES
+from chainrule.lint import lint
+from chainrule.lint.subject import EVIDENCE
 from chainrule.losses import LOSSES
 from chainrule.optim import RULES, SCHEDULES
 
@@ -39,6 +42,22 @@ def plain_page(title: str, kind: str, classes: tuple[type, ...], named: bool) ->
         name = cls.key if named else cls.__name__
         rows.append(f"| [{cls.__name__}](#{cls.__name__.lower()}) | `{name}` | {_first_line(cls)} |")
     return _page(title, kind, rows, classes)
+
+
+def lint_page() -> str:
+    """How to use the linter, a table of all rules, then each file's explanation."""
+    rows = ["| rule | severity | what it finds | what it looks at |", "|---|---|---|---|"]
+    parts = []
+    for rule in LINT_RULES:
+        looks_at = ", ".join(EVIDENCE[name] for name in rule.needs)
+        rows.append(f"| [{rule.key}](#{rule.key}) | {rule.severity} | {_first_line(rule)} | {looks_at} |")
+        module = inspect.getmodule(rule)
+        text = "" if module is None or module.__doc__ is None else inspect.cleandoc(module.__doc__)
+        parts += [f"## {rule.key}\n", text, "", f"How to mend it: {rule.mend}.\n"]
+    package = _prose(inspect.getdoc(sys.modules["chainrule.lint"]))
+    head = ["# Rules of `chainrule lint`\n", NOTE, package, "", "## In Python: `chainrule.lint.lint`\n"]
+    head += [_prose(inspect.getdoc(lint)), "", "## The rules\n"]
+    return "\n".join([*head, *rows, "", *parts]).rstrip() + "\n"
 
 
 def _page(title: str, kind: str, rows: list[str], classes: tuple[type, ...]) -> str:
@@ -86,6 +105,7 @@ def pages() -> dict[Path, str]:
         DOCS / "update-rules.md": plain_page("Update rules", "update rule", RULES, named=True),
         DOCS / "schedules.md": plain_page("Learning-rate schedules", "schedule", SCHEDULES, named=True),
         DOCS / "transforms.md": plain_page("Transforms", "transform", TRANSFORMS, named=False),
+        DOCS / "lint.md": lint_page(),
         DOCS / "initialisers.md": plain_page("Initialisers", "initialiser", INITIALIZERS, named=False),
     }
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "train": "Train a recipe and write a run folder.",
     "search": "Search the values of a recipe's entries for the best ones.",
+    "lint": "Find silent faults of a recipe, its data or a run, and how to mend them.",
     "lr-range": "Find a learning rate: train while it grows.",
     "evaluate": "Evaluate a run on the test set of its recipe.",
     "predict": "Say what a run sees in image files.",

@@ -10,7 +10,7 @@ from chainrule.arrays import Array
 from chainrule.cli import OK
 from chainrule.errors import ConfigError
 from chainrule.recipes.experiment import load_splits, test_part
-from chainrule.recipes.images import read_image
+from chainrule.recipes.images import read_image, usual_fit
 from chainrule.recipes.run import Run, load_run
 from chainrule.report.images import feature_maps_figure, weights_figure
 from chainrule.report.plots import save_figure
@@ -57,5 +57,6 @@ def pictures(run: str, /, *, image: str | None = None, invert: Annotated[bool, P
 
 def _image(loaded: Run, image: str | None, *, invert: bool) -> Array:
     if image is not None:
-        return read_image(image, loaded.network.input_shape, loaded.extra.input_scale, invert=invert)
+        shape, fit = loaded.network.input_shape, usual_fit(loaded.recipe)
+        return read_image(image, shape, loaded.extra.input_scale, invert=invert, fit=fit)
     return test_part(load_splits(loaded.recipe)[1])[1].X[0]

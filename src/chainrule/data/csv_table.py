@@ -35,6 +35,12 @@ def read_csv(path: Path, options: Mapping[str, Any]) -> dict[str, Part]:
     Options beyond those of `table`: delimiter, one letter (a comma; a tab for .tsv). header, whether the first row
     holds names (seen from it by default: a name is no number).
     """
+    columns, first_row = csv_columns(path, options)
+    return {"train": part_of_columns(str(path), columns, options, first_row)}
+
+
+def csv_columns(path: Path, options: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], int]:
+    """All columns (N,), of numbers or texts, and the number of the first row in the file."""
     delimiter = options.get("delimiter", "\t" if ".tsv" in path.name.lower() else ",")
     if not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '\r\n"':
         raise DTypeError(f"read: delimiter must be one letter, got {describe(delimiter)}")
@@ -48,8 +54,7 @@ def read_csv(path: Path, options: Mapping[str, Any]) -> dict[str, Part]:
         if not mixed:
             break
         texts |= mixed  # numbers far down from texts: read again, as "01" and "1" may be two classes
-    whole = {name: np.concatenate(blocks) for name, blocks in columns.items()}
-    return {"train": part_of_columns(str(path), whole, options, first_row)}
+    return {name: np.concatenate(blocks) for name, blocks in columns.items()}, first_row
 
 
 def _attempt(

@@ -25,6 +25,11 @@ def read_frame(frame: Any, options: Mapping[str, Any]) -> dict[str, Part]:
 
 def read_parquet(path: Path, options: Mapping[str, Any]) -> dict[str, Part]:
     """A Parquet file as the training part; rows are called 0, 1, 2, ... in messages."""
+    return {"train": part_of_columns(str(path), parquet_columns(path), options, 0)}
+
+
+def parquet_columns(path: Path) -> dict[str, np.ndarray]:
+    """All columns (N,) of a Parquet file, of numbers or texts."""
     try:
         import pyarrow
         import pyarrow.parquet
@@ -42,7 +47,7 @@ def read_parquet(path: Path, options: Mapping[str, Any]) -> dict[str, Part]:
         if isinstance(error, DataError):
             raise
         raise DataError(f"read: {path} must be a readable Parquet file, got: {error}") from None
-    return {"train": part_of_columns(str(path), _columns(str(path), table), options, 0)}
+    return _columns(str(path), table)
 
 
 def _columns(where: str, frame: Any) -> dict[str, np.ndarray]:

@@ -55,6 +55,18 @@ def part_of_columns(where: str, columns: Mapping[str, np.ndarray], options: Mapp
     return Part(X, y, names)
 
 
+def matrix_of_columns(where: str, columns: Mapping[str, np.ndarray], first_row: int) -> np.ndarray:
+    """All columns as inputs float64 (N, D), as `part_of_columns` reads them; a gap is an error."""
+    X = np.empty((len(next(iter(columns.values()))), len(columns)))  # (N, D)
+    for position, (name, column) in enumerate(columns.items()):
+        gaps = _gaps(column)
+        if gaps.any():
+            row = int(np.argmax(gaps)) + first_row
+            raise DataError(f"read: {where} must have no missing values, got one in row {row}, column {name!r}")
+        X[:, position] = _numbers(where, name, column, np.arange(len(column)) + first_row)
+    return X
+
+
 def _usual_target(where: str, columns: Mapping[str, Any]) -> str:
     found = [name for name in columns if name.lower() in TARGETS]
     if len(found) != 1:

@@ -108,13 +108,14 @@ class Ensemble:
         """The fraction predicted right; R² for a regression."""
         return self.compare(X, y).ensemble
 
+    def row_scores(self, X: Array, y: Array) -> Array:
+        """What each row adds to the score, whose mean that is: 1 or 0; its share of R² for a regression. (N,)."""
+        targets = self._checked_targets(X, y)
+        return self._row_scores(self.predict(X), targets)
+
     def compare(self, X: Array, y: Array) -> Comparison:
         """The ensemble beside its members on the rows (X, y)."""
-        targets = as_array("y", y)
-        network = self.members[0].network
-        if targets.ndim == 0 or len(targets) != len(X):
-            raise ShapeError(f"Ensemble: X and y must have equally many rows, got {len(X)} and shape {targets.shape}")
-        check(self.loss, np.broadcast_to(network.dtype.type(0), (len(targets), *network.output_shape)), targets)
+        targets = self._checked_targets(X, y)
         return self._compare_values(X, targets) if self.is_regression else self._compare_classes(X, targets)
 
     # -- one member at a time -----------------------------------------------------------------------------------------
@@ -156,57 +157,52 @@ class Ensemble:
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
+    def _checked_targets(self, X: Array, y: Array) -> Array:
+        targets = as_array("y", y)
+        network = self.members[0].network
+        if targets.ndim == 0 or len(targets) != len(X):
+            raise ShapeError(f"Ensemble: X and y must have equally many rows, got {len(X)} and shape {targets.shape}")
+        check(self.loss, np.broadcast_to(network.dtype.type(0), (len(targets), *network.output_shape)), targets)
+        return targets
+
+    def _row_scores(self, predicted: Array, targets: Array) -> Array:
+        if not self.is_regression:
+            return (predicted == self.labels(targets)).astype(np.float64)
+        n = len(targets)
+        t = targets.reshape(n, -1).astype(np.float64)  # (N, outputs)
+        spread = ((t - t.mean(axis=0)) ** 2).sum(axis=0)
+        # An output that never varies has no share in R² that could be told row by row.
+        weight = np.where(spread > 0, n / np.where(spread > 0, spread, 1.0), 0.0) / t.shape[1]
+        return 1 - (predicted.reshape(n, -1) - t) ** 2 @ weight
+
     def _compare_classes(self, X: Array, targets: Array) -> Comparison:
         truth, rows = self.labels(targets), np.arange(len(targets))
-        right, losses = [], []
+        scores, losses = [], []
 
         def note(labels: Array, probabilities: Array | None) -> None:
-            right.append(labels == truth)
+            scores.append(self._row_scores(labels, targets))
             if probabilities is not None:
                 losses.append(_log_loss(probabilities[rows, truth]))
 
         tally = self._tally(X, note)
-        ensemble = self._decide(tally) == truth  # (N,)
-        difference, error = paired_difference(ensemble, np.mean(right, axis=0))
-        members = tuple(float(r.mean()) for r in right)
         known = self.has_probabilities and not self.votes
-        return Comparison(
-            len(truth),
-            members,
-            float(np.mean(members)),
-            float(ensemble.mean()),
-            difference,
-            error,
+        return _comparison(
+            scores,
+            self._row_scores(self._decide(tally), targets),
             float(np.mean(losses)) if known else None,
             _log_loss(tally.mean[rows, truth]) if known else None,
         )
 
     def _compare_values(self, X: Array, targets: Array) -> Comparison:
-        n = len(targets)
-        t = targets.reshape(n, -1).astype(np.float64)  # (N, outputs)
-        spread = ((t - t.mean(axis=0)) ** 2).sum(axis=0)
-        scores, squares = [], []
+        scores, losses = [], []
 
         def note(values: Array, _: Array | None) -> None:
-            scores.append(self.loss.score(values, targets))
-            squares.append((values.reshape(n, -1) - t) ** 2)
+            scores.append(self._row_scores(values, targets))
+            losses.append(float(((values - targets) ** 2).mean()))
 
         mean = self._tally(X, note).mean
-        ours = (mean.reshape(n, -1) - t) ** 2  # (N, outputs)
-        # An output that never varies has no share in R² that could be told row by row.
-        weight = np.where(spread > 0, n / np.where(spread > 0, spread, 1.0), 0.0) / t.shape[1]
-        _, error = paired_difference(-(ours @ weight), -(np.mean(squares, axis=0) @ weight))
-        ensemble, members = self.loss.score(mean, targets), float(np.mean(scores))
-        return Comparison(
-            n,
-            tuple(scores),
-            members,
-            ensemble,
-            ensemble - members,
-            error,
-            float(np.mean([s.mean() for s in squares])),
-            float(ours.mean()),
-        )
+        loss = float(((mean - targets) ** 2).mean())
+        return _comparison(scores, self._row_scores(mean, targets), float(np.mean(losses)), loss)
 
     def _tally(self, X: Array, note: Callable[[Array, Array | None], None] | None = None) -> _Tally:
         """One member after the other, so that the outputs of one only are held; `note` sees each."""
@@ -245,6 +241,16 @@ class Ensemble:
             ours, theirs = (getattr(n.loss_function, "threshold", 0.0) for n in (first, network))
             if ours != theirs:
                 raise ConfigError(f"Ensemble: members must have one threshold, {ours:g}; member {i} has {theirs:g}")
+
+
+def _comparison(
+    members: Sequence[Array], ensemble: Array, mean_loss: float | None, ensemble_loss: float | None
+) -> Comparison:
+    """The record of row scores (N,) of each member and of the ensemble."""
+    difference, error = paired_difference(ensemble, np.mean(members, axis=0))
+    scores = tuple(float(member.mean()) for member in members)
+    mean = float(np.mean(scores))
+    return Comparison(len(ensemble), scores, mean, float(ensemble.mean()), difference, error, mean_loss, ensemble_loss)
 
 
 class _Tally:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from chainrule.layers import Affine, BatchNorm
+from chainrule.layers import Affine, BatchNorm, ReLU
 from chainrule.lint.examples import with_data
 from chainrule.lint.finding import Finding
 from chainrule.lint.rule import Rule
@@ -56,4 +56,4 @@ class BatchDependentAtTest(Rule):
     @classmethod
     def good(cls) -> Subject:
         """Batch normalisation as it should be."""
-        return with_data([Affine(8, bias=False), BatchNorm(), Affine(3)])
+        return with_data([Affine(8, bias=False), BatchNorm(), ReLU(), Affine(3)])

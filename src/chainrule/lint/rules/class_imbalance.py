@@ -52,6 +52,8 @@ class ClassImbalance(Rule):
     @classmethod
     def _thinned(cls, kept: int, loss: SoftmaxCrossEntropy | None) -> Subject:
         data = parts()
-        rare = np.flatnonzero(data["y_train"] == 2)[kept:]
-        rows = np.delete(np.arange(300), rare)
-        return with_data(data=data | {"X_train": data["X_train"][rows], "y_train": data["y_train"][rows]}, loss=loss)
+        for part in ("train", "val", "test"):
+            rare = np.flatnonzero(data[f"y_{part}"] == 2)
+            rows = np.delete(np.arange(len(data[f"y_{part}"])), rare[kept * len(data[f"y_{part}"]) // 300 + 1 :])
+            data |= {f"{n}_{part}": data[f"{n}_{part}"][rows] for n in "Xy"}
+        return with_data(data=data, loss=loss)

@@ -48,4 +48,4 @@ class ExplodingGradients(Rule):
     @classmethod
     def good(cls) -> Subject:
         """Deep, with He initialisation."""
-        return with_data([*(layer for _ in range(4) for layer in (Affine(32), ReLU())), Affine(3)])
+        return with_data([*(layer for _ in range(4) for layer in (Affine(32), ReLU())), Affine(3, init=Normal(0.1))])

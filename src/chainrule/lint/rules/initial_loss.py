@@ -19,11 +19,11 @@ from chainrule.lint.rule import Rule
 from chainrule.lint.subject import Subject
 from chainrule.losses import BinaryHinge, Logistic, Loss, MultiClassHinge, SoftmaxCrossEntropy
 
-HIGH, LOW = 2.5, 0.5  # times the loss of a guess
+HIGH, MORE, LOW = 2.5, 3.0, 0.5  # times the loss of a guess; and beyond it
 
 
 class InitialLoss(Rule):
-    """An initial loss more than 2.5 times, or less than half, that of equal scores."""
+    """An initial loss of more than 2.5 times that of equal scores (and 3 above it), or less than half of it."""
 
     key = "initial-loss"
     needs = ("start",)
@@ -38,7 +38,7 @@ class InitialLoss(Rule):
             return
         if not math.isfinite(probe.loss):
             yield self.finding("the loss", f"the loss before training is {probe.loss}", severity="error")
-        elif probe.loss > HIGH * guess:
+        elif probe.loss > max(HIGH * guess, guess + MORE):
             yield self.finding("the loss", f"{probe.loss:.4g} before training; equal scores have {guess:.4g}")
         elif probe.loss < LOW * guess:
             why = (
@@ -50,8 +50,8 @@ class InitialLoss(Rule):
 
     @classmethod
     def bad(cls) -> Subject:
-        """Initial weights from a normal distribution of deviation 3."""
-        return with_data(hidden(init=Normal(3.0)))
+        """Initial weights from a normal distribution of deviation 10."""
+        return with_data(hidden(init=Normal(10.0)))
 
     @classmethod
     def good(cls) -> Subject:

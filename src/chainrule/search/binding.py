@@ -10,7 +10,7 @@ import msgspec
 from chainrule.errors import ConfigError, describe
 from chainrule.recipes import Recipe, change
 from chainrule.recipes.recipe import to_plain
-from chainrule.recipes.search_part import SearchPart, repeated
+from chainrule.recipes.search_part import SearchPart, dotted, repeated
 from chainrule.recipes.spaces import Space, label
 
 
@@ -56,14 +56,24 @@ def in_words(values: Mapping[str, Any]) -> str:
     """The values in one line.
 
     >>> in_words({"lr": 0.01, "train.batch_size": 8})
-    'lr=0.01, train.batch_size=8'
+    'lr=0.01, batch_size=8'
     """
-    return ", ".join(f"{name}={shown(value)}" for name, value in values.items())
+    return ", ".join(f"{short(name)}={shown(value)}" for name, value in values.items())
 
 
 def shown(value: Any) -> str:
     """One value as tables show it."""
     return f"{value:.4g}" if isinstance(value, float) else label(value)
+
+
+def short(name: str) -> str:
+    """The last word of a dotted key, or the last two where one alone says little.
+
+    >>> short("train.optim_config.learning_rate"), short("model.layers.1.units"), short("repeat(1, 2)")
+    ('learning_rate', 'layer 1 units', 'repeat(1, 2)')
+    """
+    words = dotted(name).split(".")
+    return f"layer {words[-2]} {words[-1]}" if len(words) > 1 and words[-2].isdigit() else words[-1]
 
 
 def stored(space: Space, value: Any) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.recipes.spaces import Space
 from chainrule.report.plots import BLUE, GREY, ORANGE, new_figure
-from chainrule.search.binding import shown
+from chainrule.search.binding import short, shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,7 +22,6 @@ MAX_TICKS = 8  # of values that have names
 
 def parallel_figure(results: Results) -> Figure:
     """A line a trial of the last stage, from axis to axis, coloured by its figure; the best one drawn last."""
-    from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
@@ -34,7 +33,7 @@ def parallel_figure(results: Results) -> Figure:
     low, high = float(figures.min()), float(figures.max())
     margin = (high - low) * 0.02 if high > low else 0.5
     scale = Normalize(low - margin, high + margin)
-    colors = colormaps["viridis" if plan.sign > 0 else "viridis_r"]
+    colors = _colors(plan.sign)
     width = 0.16  # of the shares of a value, over which its lines are spread so that each can be followed
     places = {row.place: (i + 0.5) / len(ranking) - 0.5 for i, row in enumerate(sorted(ranking, key=lambda r: r.place))}
     for rank in range(len(ranking) - 1, -1, -1):
@@ -49,7 +48,6 @@ def parallel_figure(results: Results) -> Figure:
             color=ORANGE if best else colors(scale(figures[rank])),
             linewidth=2.4 if best else 1.1,
             alpha=1.0 if best else 0.75,
-            label="best" if best else None,
             zorder=3 if best else 2,
         )
     for x, (name, space) in enumerate(spaces.items()):
@@ -58,12 +56,11 @@ def parallel_figure(results: Results) -> Figure:
     bar.set_label(plan.part.monitor)
     _axis(axes, len(spaces), plan.part.monitor, [])
     axes.set(xlim=(-0.35, len(spaces) + 0.03), ylim=(-0.03, 1.03), yticks=[])
-    axes.set_xticks(range(len(spaces) + 1), [_short(n) for n in (*spaces, plan.part.monitor)])
+    axes.set_xticks(range(len(spaces) + 1), [short(n) for n in (*spaces, plan.part.monitor)])
     axes.tick_params(axis="x", length=0, pad=8)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, 1.12))
-    axes.set_title(f"{plan.recipe.title}: {len(ranking)} trials", pad=18)
+    figure.suptitle(f"{plan.recipe.name}: {len(ranking)} trials, the best in orange")
     return figure
 
 
@@ -73,7 +70,7 @@ def importance_figure(importance: Mapping[str, float], title: str) -> Figure:
     axes = figure.subplots()
     names = list(importance)[::-1]
     shares = [importance[name] for name in names]
-    bars = axes.barh([_short(n) for n in names], shares, color=BLUE, height=0.6)
+    bars = axes.barh([short(n) for n in names], shares, color=BLUE, height=0.6)
     axes.bar_label(bars, [f"{share:.0%}" for share in shares], padding=4)
     axes.set(xlim=(0, max(shares) * 1.15), xlabel="share of the variance explained", title=title)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
@@ -81,6 +78,15 @@ def importance_figure(importance: Mapping[str, float], title: str) -> Figure:
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
     return figure
+
+
+def _colors(sign: int) -> Any:
+    """From dark for bad to green for good; the yellow end of the scale is hardly seen on white."""
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
+
+    colors = ListedColormap(colormaps["viridis"](np.linspace(0, 0.85, 256)))
+    return colors if sign > 0 else colors.reversed()
 
 
 def _height(space: Space, value: Any, shift: float) -> float:
@@ -122,8 +128,3 @@ def _axis(axes: Any, x: int, name: str, ticks: list[tuple[float, str]]) -> None:
             zorder=5,
             bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.8},
         )
-
-
-def _short(name: str) -> str:
-    """The last two words of a dotted key."""
-    return ".".join(name.split(".")[-2:]) if not name.startswith("repeat") else name

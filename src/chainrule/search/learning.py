@@ -81,7 +81,7 @@ class Pruner:
         }
         study = study_of(spaces, known, sign, pruner=rules[kind]())
         study.enqueue_trial({name: stored(space, values[name]) for name, space in spaces.items()})
-        self._trial = study.ask(distributions(spaces))
+        self._study, self._trial = study, study.ask(distributions(spaces))
 
     def gives_up(self, epoch: int, value: float) -> bool:
         """Whether the trial, whose figure is `value` after `epoch` epochs, should end."""
@@ -91,7 +91,8 @@ class Pruner:
     @property
     def rungs(self) -> dict[str, float]:
         """What successive halving noted of the trial, for those that come after it."""
-        return {k: v for k, v in self._trial.system_attrs.items() if k.startswith("completed_rung")}
+        noted = self._study.get_trials(deepcopy=False)[-1].system_attrs
+        return {k: v for k, v in noted.items() if k.startswith("completed_rung")}
 
 
 def study_of(spaces: Mapping[str, Space], known: Sequence[Outcome], sign: int, **options: Any) -> Any:

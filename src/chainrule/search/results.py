@@ -19,7 +19,7 @@ import numpy as np
 
 from chainrule.files import write_atomically
 from chainrule.recipes import Recipe, to_toml
-from chainrule.search.binding import in_words, shown
+from chainrule.search.binding import in_words, short, shown
 from chainrule.search.ledger import Attempt, outcomes
 from chainrule.search.plan import Outcome, Place, Plan
 
@@ -116,7 +116,14 @@ class Results:
         ranking = self.ranking
         others = [row for row in self.rows if row not in ranking and not self.plan.is_confirmation(row.place)]
         several = len(self.plan.stages) > 1
-        head = ("rank", *(("stage",) if several else ()), "trial", *self.plan.spaces, self.plan.part.monitor, "seconds")
+        head = (
+            "rank",
+            *(("stage",) if several else ()),
+            "trial",
+            *map(short, self.plan.spaces),
+            self.plan.part.monitor,
+            "seconds",
+        )
         rows = []
         for rank, row in enumerate([*ranking, *others][:count], start=1):
             mean = row.mean(self.plan.part.monitor)
@@ -154,7 +161,7 @@ class Results:
             written += [folder / BEST, folder / PARALLEL]
         importance = self.importance()
         if importance:
-            save_figure(importance_figure(importance, self.plan.recipe.title), folder / IMPORTANCE)
+            save_figure(importance_figure(importance, self.plan.recipe.name), folder / IMPORTANCE)
             written.append(folder / IMPORTANCE)
         return written
 

@@ -22,7 +22,7 @@ from chainrule.search.results import Results, collect
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "CHAINRULE_THREADS")
 POLL_SECONDS = 0.2
 SECONDS_TO_STOP = 30.0  # for the step at hand, before a worker is killed
-DEATHS_IN_A_ROW = 10  # of workers, without one trial ended
+DEATHS_IN_A_ROW = 10  # a job, without one trial ended
 
 
 def search(
@@ -58,7 +58,7 @@ def search(
             _show_ended(attempts, shown, len(ledger.plan.places), show)
             if next_place(ledger.plan, attempts) == "done" or stopped():
                 break
-            workers.tend(len(shown))
+            workers.tend(len(outcomes(attempts)))
             time.sleep(POLL_SECONDS)
         workers.stop()
         attempts = ledger.attempts()
@@ -67,12 +67,11 @@ def search(
 
 
 def _show_ended(attempts: Sequence[Attempt], shown: set[int], total: int, show: Any) -> None:
-    done = len(outcomes(attempts))
     for attempt in attempts:
         if attempt.status != "running" and attempt.row not in shown:
             shown.add(attempt.row)
             if show is not None:
-                show(attempt, done, total)
+                show(attempt, len(outcomes([a for a in attempts if a.row in shown])), total)
 
 
 class _Workers:
@@ -90,22 +89,24 @@ class _Workers:
         self.stop()
 
     def tend(self, ended: int) -> None:
-        """Take note of processes that died, and see that there are enough; `ended` counts the attempts that ended."""
+        """Take note of processes that died, and see that there are enough; `ended` counts the trials that ended."""
         for worker, process in list(self.processes.items()):
             if process.poll() is None:
                 continue
             del self.processes[worker]
             said = process.communicate()[0]
-            if process.returncode == 2 and said:
-                raise ConfigError(json.loads(said)["error"])
-            if process.returncode != 0:
-                self._deaths = 1 if ended > self._ended else self._deaths + 1
-                self._ended = ended
-                self.ledger.release(worker)
-            if self._deaths >= DEATHS_IN_A_ROW:
+            if process.returncode == 0:
+                continue
+            self.ledger.release(worker)
+            if process.returncode > 0:  # an error, which would come again; only what is killed is tried again
+                words = json.loads(said)["error"] if said else f"a process ended with status {process.returncode}"
+                raise ConfigError(words)
+            self._deaths = 1 if ended > self._ended else self._deaths + 1
+            self._ended = ended
+            if self._deaths >= DEATHS_IN_A_ROW * self.jobs:
                 raise ConfigError(
-                    f"search: {self._deaths} processes ended one after the other, the last with status "
-                    f"{process.returncode}; its trial may need more memory than there is"
+                    f"search: {self._deaths} processes were killed one after the other, the last by signal "
+                    f"{-process.returncode}; trials may need more memory than there is"
                 )
         while len(self.processes) < self.jobs:
             self._start()

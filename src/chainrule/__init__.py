@@ -24,10 +24,12 @@ PUBLIC = (
     "engines",
     "solver",
     "check",
+    "analysis",
     "errors",
 )
 
 if TYPE_CHECKING:
+    from chainrule.analysis import *
     from chainrule.check import *
     from chainrule.engines import *
     from chainrule.errors import *

@@ -18,14 +18,18 @@ COMMANDS = {
     "lint": "Find silent faults of a recipe, its data or a run, and how to mend them.",
     "lr-range": "Find a learning rate: train while it grows.",
     "evaluate": "Evaluate a run on the test set of its recipe.",
-    "predict": "Say what a run sees in image files.",
+    "ensemble": "Evaluate several runs as one, beside its members.",
+    "bagging": "Study bagging: errors of members and of their average.",
+    "predict": "Say what a run sees in image files, or write a CSV of its predictions.",
     "pictures": "Draw a run's first filters or weights, and its feature maps.",
     "summary": "Show the layers of a recipe: shapes, parameters, arithmetic, memory.",
+    "trace": "Follow numbers and gradients through equations by hand.",
     "cost": "Count what layers given in words cost.",
     "data": "List, download, check and draw data sets.",
     "recipes": "List the recipes that come with the package.",
     "bench": "Time training steps side by side with other frameworks.",
     "courses": "Write the code base of a course, for its unmodified notebooks.",
+    "grade": "Grade course work: run it in a limited process, and report points and faults.",
 }
 
 OK, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130

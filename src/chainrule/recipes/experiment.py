@@ -60,9 +60,10 @@ class Experiment:
         return Solver(self.network, self.data, callbacks=together, engine=engine, verbose=False, **self.solver_options)
 
 
-def build(recipe: Recipe) -> Experiment:
+def build(recipe: Recipe, source: Source | None = None) -> Experiment:
     """Load and split the data, fit the normaliser on the training rows, draw the weights.
 
+    source: the data set that [data] names, where it has been opened before (by `open_source`).
     Raises a typed error where the recipe does not fit its data: `ConfigError`, `DataError`, `ShapeError`, `DTypeError`.
     Warns where training images of characters are mirrored.
 
@@ -73,7 +74,7 @@ def build(recipe: Recipe) -> Experiment:
     """
     require_recipe("build", recipe)
     _warn_of_mirrored_characters(recipe)
-    source, splits = load_splits(recipe)
+    source, splits = load_splits(recipe, source)
     scale = source.scale if recipe.data.normalize in ("unit", "symmetric") else None
     normalizer = Normalizer.fit(recipe.data.normalize, splits.train.X, scale)
     data = normalized(splits, normalizer, recipe.dtype, lazily=bool(recipe.augment))
@@ -130,10 +131,10 @@ def make_network(recipe: Recipe, input_shape: Shape, rng: np.random.RandomState 
     return Network(recipe.layers, recipe.loss, input_shape, recipe.seed, recipe.dtype, reg=model.reg, rng=rng)
 
 
-def load_splits(recipe: Recipe) -> tuple[Source, Splits]:
-    """The data set of the recipe and its parts, inputs as they come from the files."""
+def load_splits(recipe: Recipe, source: Source | None = None) -> tuple[Source, Splits]:
+    """The data set of the recipe, opened unless it is given, and its parts, inputs as they come from the files."""
     part = recipe.data
-    source = _prepared(open_source(recipe), recipe)
+    source = _prepared(open_source(recipe) if source is None else source, recipe)
     if part.input_shape is not None and tuple(part.input_shape) != source.train.input_shape:
         raise ConfigError(
             f"data.input_shape must be {list(source.train.input_shape)} for {part.title}, got {part.input_shape}"

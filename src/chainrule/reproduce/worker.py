@@ -1,0 +1,136 @@
+"""One process of a reproduction: it trains what it is asked to, one training after the other, on data read once.
+
+It is started by the runner and reads its request, one line of JSON, from standard input:
+
+    {"engine": "auto", "jobs": [{"recipe": TOML, "folder": path}, ...]}
+
+A training gets its folder only when it is complete. After each, one line of JSON goes to standard output. When standard
+input is closed the runner is gone, and the process ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.arrays import Array
+from chainrule.data import Source
+from chainrule.errors import ChainruleError, DivergenceError
+from chainrule.files import write_atomically
+from chainrule.recipes import Experiment, Recipe, build, parse_recipe
+from chainrule.recipes.experiment import open_source
+from chainrule.recipes.run import finish, plain_json, train
+
+#: Written last: what the table needs beside the run folder's own files, or why there is no more than this.
+MEASURED = "measured.json"
+
+
+def main() -> None:
+    """Read the request, do it."""
+    request = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_the_runner, daemon=True).start()
+    sources: dict[str, Source] = {}
+    for job in request["jobs"]:
+        started = time.perf_counter()
+        outcome = run_job(parse_recipe(job["recipe"]), Path(job["folder"]), request["engine"], sources)
+        line = {"folder": job["folder"], "wall": time.perf_counter() - started, "outcome": outcome}
+        print(json.dumps(line), flush=True)
+
+
+def run_job(recipe: Recipe, folder: Path, engine: str, sources: dict[str, Source]) -> str:
+    """Train `recipe` into `folder` and measure; `sources` holds the data sets that were read so far.
+
+    Returns "finished", or what went wrong: an error of ours is part of the result and kept with it where it comes from
+    the recipe's numbers (divergence), as it would come again; anything else leaves no folder.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
+    try:
+        outcome = _train(recipe, part, engine, sources)
+        os.chmod(part, 0o755)
+        os.replace(part, folder)
+        return outcome
+    except ChainruleError as error:
+        return f"failed: {error}"
+    except (MemoryError, OSError) as error:
+        return f"failed: {type(error).__name__}: {error}"
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _train(recipe: Recipe, folder: Path, engine: str, sources: dict[str, Source]) -> str:
+    before = load_average()
+    source_key = repr((recipe.data.name, recipe.data.folder, recipe.data.resize, recipe.data.channels))
+    if source_key not in sources:
+        sources.clear()  # one at a time is enough for the trainings of a row
+        sources[source_key] = open_source(recipe)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of flaws that the recipe keeps on purpose
+        experiment = build(recipe, sources[source_key])
+    solver = experiment.solver(engine=engine)
+    started = time.perf_counter()
+    try:
+        train(experiment, solver, folder)
+    except DivergenceError as error:
+        _write(folder, {"outcome": f"diverged: {error}", "seconds": time.perf_counter() - started})
+        return "diverged"
+    seconds = time.perf_counter() - started
+    finish(experiment, folder, solver, seconds=seconds, status="finished")
+    measured = measure(experiment, solver.loss_history)
+    machine = {"load_average": [before, load_average()], "threads": os.environ.get("CHAINRULE_THREADS")}
+    _write(folder, {"outcome": "finished", "seconds": seconds, **measured, **machine})
+    return "finished"
+
+
+def measure(experiment: Experiment, loss_history: list[float]) -> dict[str, Any]:
+    """The rows of every part, the standard error of its mean loss (for classes), the mean loss over all steps."""
+    measured: dict[str, Any] = {"mean_step_loss": float(np.mean(loss_history)) if loss_history else None}
+    for part in ("train", "val", "test"):
+        if f"X_{part}" not in experiment.data:
+            continue
+        y = experiment.data[f"y_{part}"]
+        measured[f"{part}_rows"] = len(y)
+        if part != "train" and experiment.splits.train.has_labels:
+            measured[f"{part}_loss_error"] = _loss_error(experiment, experiment.data[f"X_{part}"], y)
+    return measured
+
+
+def _loss_error(experiment: Experiment, X: Any, y: Array) -> float | None:
+    """The standard error of the mean of −log p(y), where the loss has probabilities of classes."""
+    try:
+        probabilities = np.asarray(experiment.network.predict_proba(X), dtype=np.float64)
+    except ChainruleError:
+        return None  # a hinge loss has none
+    if probabilities.ndim != 2 or len(y) < 2:
+        return None
+    losses = -np.log(np.maximum(probabilities[np.arange(len(y)), y], 1e-30))  # (N,)
+    return float(losses.std(ddof=1) / np.sqrt(len(y)))
+
+
+def load_average() -> float | None:
+    """How many processes wanted a core in the last minute, where the system says."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+
+
+def _write(folder: Path, measured: dict[str, Any]) -> None:
+    write_atomically(folder / MEASURED, plain_json(measured) + "\n")
+
+
+def _end_with_the_runner() -> None:
+    while sys.stdin.read(1):
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

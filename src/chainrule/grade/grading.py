@@ -6,8 +6,9 @@ import hashlib
 import os
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -28,19 +29,25 @@ Progress = Callable[[str], None]
 
 
 def grade(
-    submission: str | os.PathLike[str], rubric: Rubric, *, weak_sandbox: bool = False, progress: Progress | None = None
+    submission: str | os.PathLike[str],
+    rubric: Rubric,
+    *,
+    name: str | None = None,
+    weak_sandbox: bool = False,
+    progress: Progress | None = None,
 ) -> Report:
     """Run a submission (folder, archive or file) against `rubric`, and report points and faults.
 
-    weak_sandbox: run it although the system lacks Landlock or seccomp; see docs/grade.md for what is lost. progress:
-    is told each item as it begins. A submission that cannot be read gives a report with `error` and no points.
-    Raises `ConfigError` where the limits cannot be held.
+    name: in the report; that of the folder or file by default. The cases are drawn by it, so that the same name gets
+    the same cases. weak_sandbox: run it although the system lacks Landlock or seccomp; see docs/grade.md for what is
+    lost. progress: is told each item as it begins. A submission that cannot be read gives a report with `error` and
+    no points. Raises `ConfigError` where the limits cannot be held.
     """
     fences = _fences(weak_sandbox)
     start = time.monotonic()
     edition = rubric.code_base
     empty = Report(
-        name=submission_name(Path(submission)),
+        name=submission_name(Path(submission)) if name is None else name,
         course=edition.course,
         edition=edition.name,
         title=rubric.title,
@@ -59,7 +66,7 @@ def grade(
         write_support(support)
         limits = rubric.limits.of_case
         with Sandbox(code, support, edition.package, limits, modules=rubric.modules, fences=fences) as sandbox:
-            run = _Run(rubric, sandbox, files.name, taken, start + rubric.limits.total_seconds)
+            run = _Run(rubric, sandbox, empty.name, taken, start + rubric.limits.total_seconds)
             items = run.items(progress)
     return _with(empty, items=items, notes=list(files.notes), taken=taken, seconds=round(time.monotonic() - start, 2))
 
@@ -79,8 +86,11 @@ def grade_folder(
     if not places:
         raise ConfigError(f"grade: {root} holds no submissions")
     reports = []
+    names = Counter(submission_name(place) for place in places)
     for place in places:
-        report = grade(place, rubric, weak_sandbox=weak_sandbox)
+        plain = submission_name(place)
+        name = plain if names[plain] == 1 else place.name  # a folder and an archive of one name
+        report = grade(place, rubric, name=name, weak_sandbox=weak_sandbox)
         if progress is not None:
             told = report.error if report.error else f"{report.earned:g} of {report.total:g}, {report.seconds:.1f} s"
             progress(f"{report.name}: {told}")
@@ -130,8 +140,6 @@ class _Run:
         found = ItemResult(name=name, file=file, points=float(part.points), earned=earned, cases=results)
         if earned == part.points or not self.rubric.diagnose or self._is_over():
             return found
-        if file not in self.imported or self.imported[file].kind != "done":
-            return found
         pairs = [(case, outcome) for case, outcome in zip(cases, outcomes, strict=True) if outcome is not None]
         causes = explain(name, pairs, tolerance, drawing, self.sandbox, self.deadline)
         return _with(found, causes=causes)
@@ -147,9 +155,10 @@ class _Run:
         if self._is_over():
             words = f"not run, as the submission had used its {self.rubric.limits.total_seconds:g} s"
             return None, CaseResult(label=case.label, kind="not run", findings=[words])
-        outcome = self._broken_import(file)
-        if outcome is None:
-            outcome = self.sandbox.run(case.routine, case.call)
+        broken = self._broken_import(file)
+        if broken is not None:
+            return None, _judged(case, replace(broken, failure=f"importing {file}: {broken.failure}"), tolerance)
+        outcome = self.sandbox.run(case.routine, case.call)
         return outcome, _judged(case, outcome, tolerance)
 
     def _broken_import(self, file: str) -> Outcome | None:

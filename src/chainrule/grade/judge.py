@@ -104,7 +104,7 @@ def difference(expected: Any, got: Any, tolerance: float) -> str | None:
         return None
     worst = tuple(int(i) for i in np.unravel_index(int(errors.argmax()), errors.shape))
     share = f", {int((errors > tolerance).sum())} of {want.size} numbers wrong" if want.ndim else ""
-    return f"must be {want[worst]:.6g}{_at(worst)}, is {have[worst]:.6g}{share}"
+    return f"must be {want[worst] + 0.0:.6g}{_at(worst)}, is {have[worst] + 0.0:.6g}{share}"
 
 
 def _at(index: Sequence[int]) -> str:

@@ -9,31 +9,36 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.grade.cases.case import Case, Drawing, Item
-from chainrule.grade.judge import Finding, changed, compare, compare_all
+from chainrule.grade.cases.case import Case, Drawing, Item, Judge
+from chainrule.grade.judge import Finding, changed, compare, compare_all, only
 
 Dict = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Draw:
-    """Arguments of one forward call; `more` calls on the same dictionary, and what of that is compared after each."""
+    """Arguments of one forward call; `more` calls on the same dictionary, and what of that is compared after each.
+
+    judge: of the forward pass.
+    """
 
     label: str
     args: list[Any]
     more: list[Dict] = field(default_factory=list)
     keep: list[str] = field(default_factory=list)
+    judge: Judge = compare_all
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A forward function and its backward functions."""
+    """A forward function and its backward functions. trained: draws for the latter, where they differ."""
 
     forward: str
     backward: tuple[str, ...]
     arguments: tuple[str, ...]
     gradients: tuple[str, ...]
     draw: Callable[[Drawing, int], Draw]
+    trained: Callable[[Drawing, int], Draw] | None = None
 
     def items(self) -> dict[str, Item]:
         """One item for each function."""
@@ -48,13 +53,13 @@ class Pair:
             draw = self.draw(d, i)
             call = {"file": d.path("layers"), "name": self.forward, "args": draw.args}
             call |= {"arguments": list(self.arguments), "more": draw.more, "keep": draw.keep}
-            cases.append(d.case(draw.label, "forward", call))
+            cases.append(d.case(draw.label, "forward", call, draw.judge))
         return cases
 
     def _backward(self, name: str, d: Drawing) -> list[Case]:
-        cases = []
+        cases, of = [], self.draw if self.trained is None else self.trained
         for i in range(d.count):
-            draw, others = self.draw(d, i), self.draw(d, i + 1)
+            draw, others = of(d, i), of(d, i + 1)
             call = {"file": d.path("layers"), "forward": self.forward, "name": name, "args": draw.args}
             call |= {"others": others.args, "arguments": list(self.arguments), "gradients": list(self.gradients)}
             shape = d.expected("forward", {**call, "name": self.forward})["out"].shape
@@ -91,23 +96,38 @@ def elementwise(d: Drawing, i: int) -> Draw:
     return Draw(shapes(("x", x)), [x])
 
 
-def batch_norm(d: Drawing, i: int, images: bool = False) -> Draw:
-    """Columns of several sizes; three batches in training, one in test; other momentum and eps."""
+def trained_norm(d: Drawing, i: int, images: bool = False) -> Draw:
+    """Columns of several sizes, one row, other momentum and eps; one batch, in training."""
     rows = [d.size(5, 9), d.size(3, 6), d.size(4, 8), 1][i % 4]
     tail = (d.size(2, 4), *((d.size(2, 4), d.size(2, 5)) if images else ()))
-    gamma, beta = d.normal(tail[0]), d.normal(tail[0])
+    param: Dict = {"mode": "train"} | ({"momentum": 0.6, "eps": 1e-2} if i % 2 else {})
+    x = _batch(d, rows, tail)
+    label = shapes(("x", x)) + (f", momentum {param['momentum']}, eps {param['eps']}" if i % 2 else "")
+    return Draw(label, [x, d.normal(tail[0]), d.normal(tail[0]), param])
+
+
+def batch_norm(d: Drawing, i: int, images: bool = False) -> Draw:
+    """In turn: the output in training, the running statistics, test mode, and all of it."""
+    draw = trained_norm(d, i, images)
+    x, *_, param = draw.args
+    tail, kept = x.shape[1:], ["running_mean", "running_var"]
+    again: Dict = {"x": _batch(d, 4, tail), "update": {}}
+    if i % 4 == 1:
+        steps = [f"{name} after call {call}" for call in (1, 2) for name in kept]
+        return replace(draw, label=f"running statistics, {draw.label}", more=[again], keep=kept, judge=only(*steps))
+    if i % 4 == 2:
+        param |= {"mode": "test", "running_mean": d.normal(tail[0]), "running_var": abs(d.normal(tail[0]))}
+        return replace(draw, label=f"test mode, {draw.label}")
+    if i % 4 == 3:
+        test: Dict = {"x": _batch(d, 3, tail), "update": {"mode": "test"}}
+        return replace(draw, label=f"two batches, then test mode, {draw.label}", more=[again, test], keep=kept)
+    return draw
+
+
+def _batch(d: Drawing, rows: int, tail: tuple[int, ...]) -> np.ndarray:
+    """Rows of which each channel has its own mean and spread."""
     scale = np.exp(d.rng.normal(size=tail[0])).reshape(-1, *(1,) * (len(tail) - 1))
-
-    def batch(n: int) -> np.ndarray:
-        return d.normal(n, *tail) * scale + 2 * scale
-
-    param: Dict = {"mode": "train"}
-    if i % 2:
-        param |= {"momentum": 0.6, "eps": 1e-2}
-    x = batch(rows)
-    more: list[Dict] = [{"x": batch(rows + 1), "update": {}}, {"x": batch(3), "update": {"mode": "test"}}]
-    special = f", momentum {param['momentum']}, eps {param['eps']}" if i % 2 else ""
-    return Draw(shapes(("x", x)) + special, [x, gamma, beta, param], more, ["running_mean", "running_var"])
+    return d.normal(rows, *tail) * scale + 2 * scale
 
 
 def layer_norm(d: Drawing, i: int) -> Draw:
@@ -160,12 +180,13 @@ PAIRS = (
     Pair("affine_forward", ("affine_backward",), *_WEIGHTS, affine),
     Pair("fc_forward", ("fc_backward",), *_WEIGHTS, fully_connected),
     Pair("relu_forward", ("relu_backward",), ("x",), ("dx",), elementwise),
-    Pair("batchnorm_forward", ("batchnorm_backward", "batchnorm_backward_alt"), *_NORM, batch_norm),
+    Pair("batchnorm_forward", ("batchnorm_backward", "batchnorm_backward_alt"), *_NORM, batch_norm, trained_norm),
     Pair(
         "spatial_batchnorm_forward",
         ("spatial_batchnorm_backward",),
         *_NORM,
-        lambda d, i: batch_norm(d, i, images=True),
+        functools.partial(batch_norm, images=True),
+        functools.partial(trained_norm, images=True),
     ),
     Pair("layernorm_forward", ("layernorm_backward",), *_NORM, layer_norm),
     Pair(

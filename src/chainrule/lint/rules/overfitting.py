@@ -13,11 +13,11 @@ from chainrule.lint.finding import Finding
 from chainrule.lint.rule import Rule
 from chainrule.lint.subject import Subject
 
-RISE, GAP = 1.15, 0.1
+RISE, FALL, GAP = 1.15, 0.04, 0.1
 
 
 class Overfitting(Rule):
-    """A validation loss that rose by 15 % after its best epoch, with accuracies that differ by more than 10 points."""
+    """Validation worse than at its best (loss up by 15 % or accuracy down by 4 points), 10 points behind training."""
 
     key = "overfitting"
     needs = ("curve",)
@@ -30,15 +30,17 @@ class Overfitting(Rule):
         losses = [e.val_loss for e in epochs if e.val_loss is not None]
         if len(epochs) < 3 or len(losses) != len(epochs):
             return
-        best = min(losses)
-        last = epochs[-1]
-        gap = last.train_acc - last.val_acc
-        if losses[-1] > RISE * best and gap > GAP:
+        last, best = epochs[-1], min(losses)
+        highest = max(epochs, key=lambda epoch: epoch.val_acc)
+        if last.train_acc - last.val_acc <= GAP:
+            return
+        here = f"accuracy {last.train_acc:.1%} in training, {last.val_acc:.1%} there"
+        if losses[-1] > RISE * best:
             at = epochs[losses.index(best)].epoch
-            why = f"the validation loss rose from {best:.3g} (epoch {at}) to {losses[-1]:.3g}"
-            yield self.finding(
-                "validation", f"{why}; accuracy {last.train_acc:.1%} in training, {last.val_acc:.1%} there"
-            )
+            yield self.finding("validation", f"its loss rose from {best:.3g} (epoch {at}) to {losses[-1]:.3g}; {here}")
+        elif highest.val_acc - last.val_acc > FALL:
+            fell = f"its accuracy fell from {highest.val_acc:.1%} (epoch {highest.epoch})"
+            yield self.finding("validation", f"{fell} to {last.val_acc:.1%}; {here}")
 
     @classmethod
     def bad(cls) -> Subject:

@@ -87,7 +87,16 @@ def test_help_loads_neither_numpy_nor_a_command():
         (["evaluate", ""], "the run must be a folder or a name in runs/, got ''"),
         (["evaluate", "."], "is not a run folder"),
         (["predict", "runs/none", "x.png"], "no run folder"),
-        (["predict", "runs/none"], "requires an argument"),
+        (["predict"], "requires an argument"),
+        (["ensemble"], "give the runs to combine, or --train RECIPE"),
+        (["ensemble", "runs/none"], "no run folder"),
+        (["ensemble", "runs/none", "--members", "3"], "--members goes with --train RECIPE only"),
+        (["ensemble", "runs/none", "--train", "digits-mlp"], "runs and --train exclude each other"),
+        (["ensemble", "--train", "digits-mlp", "--members", "0"], "count must be an integer >= 1, got 0"),
+        (["ensemble", "--train", "digits-mlp", "--members", "2", "--snapshots", "2"], "exclude each other"),
+        (["ensemble", "runs/none", "--tta", "flop"], "did you mean 'flip'?"),
+        (["bagging"], "give the runs to study, or --train RECIPE"),
+        (["bagging", "runs/none", "--seed", "3"], "--seed goes with --train RECIPE only"),
     ],
 )
 def test_errors_are_one_line(words, said, capsys, tmp_path):

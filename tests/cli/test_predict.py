@@ -13,7 +13,10 @@ from PIL import Image
 
 from chainrule.cli import main
 from chainrule.data import load
-from chainrule.errors import ConfigError, DataError
+from chainrule.ensembles import write_submission
+from chainrule.errors import ConfigError, DataError, DTypeError, ShapeError
+from chainrule.recipes import load_recipe
+from chainrule.recipes.experiment import load_splits
 from chainrule.recipes.images import read_image
 from chainrule.solver import load_network
 
@@ -69,7 +72,8 @@ def test_bad_images_are_named_and_the_others_predicted(run, digit, tmp_path, cap
     picture(digit).save(damaged)
     damaged.write_bytes(damaged.read_bytes()[:-30])
     text.write_text("no image", "utf-8")
-    paths = [str(damaged), str(good), str(text), str(tmp_path / "none.png"), str(tmp_path)]
+    (tmp_path / "empty").mkdir()
+    paths = [str(damaged), str(good), str(text), str(tmp_path / "none.png"), str(tmp_path / "empty")]
     assert main(["predict", str(run), *paths, "--json"]) == 1
     out, err = capsys.readouterr()
     records = json.loads(out)["predictions"]
@@ -89,6 +93,110 @@ def test_a_run_on_rows_takes_no_images(tmp_path):
         read_image(tmp_path / "x.png", (20,), None)
     with pytest.raises(ConfigError, match="highest pixel value"):
         read_image(tmp_path / "x.png", (1, 8, 8), None)
+
+
+# -- folders, tables, submissions -----------------------------------------------------------------------------------
+
+
+def test_a_csv_of_the_test_rows(run, tmp_path, capsys):
+    network, extra = load_network(run / "checkpoint")
+    test = load_splits(load_recipe("digits-mlp"))[1].test
+    expected = network.predict((test.X / extra["scale"]).astype(np.float32))
+    for words, head, first in (([], "Id,Category", 1), (["--header", "n,is", "--first-id", "0"], "n,is", 0)):
+        assert main(["predict", str(run), "--csv", str(tmp_path / "s.csv"), *words]) == 0
+        lines = (tmp_path / "s.csv").read_text("utf-8").splitlines()
+        assert lines[0] == head
+        assert lines[1:] == [f"{first + i},{label}" for i, label in enumerate(expected)]
+    assert f"{len(test)} predictions written to" in capsys.readouterr().out
+    assert np.mean(expected == test.y) > 0.9
+
+
+def test_a_csv_of_files(run, digit, tmp_path, capsys):
+    (tmp_path / "scans").mkdir()
+    for name in ("10.png", "2.png"):
+        picture(digit).save(tmp_path / "scans" / name)
+    (tmp_path / "scans" / "notes.txt").write_text("no image")
+    out = tmp_path / "s.csv"
+    for kind, keys in (
+        (None, ["2.png", "10.png"]),
+        ("stem", ["2", "10"]),
+        ("number", ["1", "2"]),
+        ("path", [str(tmp_path / "scans" / name) for name in ("2.png", "10.png")]),
+    ):
+        words = [] if kind is None else ["--ids", kind]
+        assert main(["predict", str(run), str(tmp_path / "scans"), "--csv", str(out), *words]) == 0
+        assert out.read_text("utf-8").splitlines() == ["Id,Category", *(f"{key},3" for key in keys)]
+    out.unlink()
+    (tmp_path / "scans" / "bad.png").write_text("no image")
+    assert main(["predict", str(run), str(tmp_path / "scans"), "--csv", str(out), "--json"]) == 1
+    assert not out.exists()
+    assert [record.get("class") for record in predictions(capsys)] == ["3", "3", None]
+
+
+def test_a_csv_of_a_table(run, tmp_path, capsys):
+    test = load_splits(load_recipe("digits-mlp"))[1].test
+    X = test.X[:5].reshape(5, -1).astype(int)
+    names = [f"p{i}" for i in range(64)]
+    out, table = tmp_path / "s.csv", tmp_path / "test.csv"
+
+    def answers(head, rows, *words):
+        table.write_text("\n".join(",".join(map(str, row)) for row in (head, *rows)))
+        assert main(["predict", str(run), str(table), "--csv", str(out), *words]) == 0
+        return out.read_text("utf-8").splitlines()[1:]
+
+    plain = answers(names, X)
+    assert [line.partition(",")[0] for line in plain] == list("12345")
+    labels = [line.partition(",")[2] for line in plain]
+    assert answers([*names, "label"], [[*row, 9] for row in X]) == plain
+    keyed = answers(["key", *names], [[f"r{i}", *row] for i, row in enumerate(X)], "--id-column", "key")
+    assert keyed == [f"r{i},{label}" for i, label in enumerate(labels)]
+    np.savez(tmp_path / "test.npz", X_test=test.X[:5], other=np.zeros(3))
+    assert main(["predict", str(run), str(tmp_path / "test.npz"), "--csv", str(out), "--names"]) == 0
+    assert out.read_text("utf-8").splitlines()[1:] == plain
+    capsys.readouterr()
+    table.write_text(",".join([*names, "a", "b"]) + "\n" + ",".join("0" * 66))
+    for words, said in (
+        ([str(table)], "must have 64 columns of inputs, got 66; a column of ids must be named"),
+        ([str(table), "--id-column", "z"], "has no column 'z'"),
+        ([str(table), "x.png"], "a table is predicted alone, got 2 files"),
+        ([str(tmp_path / "none.csv")], "none.csv: no such file"),
+        (["--header", "Id"], "header must be two names"),
+        (["--ids", "stem"], "--ids must be number for rows"),
+    ):
+        assert main(["predict", str(run), *words, "--csv", str(out)]) == 2
+        assert said in capsys.readouterr().err
+    assert main(["predict", str(run)]) == 2
+    assert "give image files, or --csv FILE" in capsys.readouterr().err
+
+
+def test_an_ensemble_predicts(run, digit, tmp_path, capsys):
+    other = tmp_path / "other"
+    assert main(["train", "--quiet", "--epochs", "2", "--seed", "7", "--out", str(other)]) == 0
+    picture(digit).save(tmp_path / "three.png")
+    x = (np.rint(digit * 255 / 16) / 255)[None, None].astype(np.float32)
+    expected = np.mean([load_network(f / "checkpoint")[0].predict_proba(x)[0] for f in (run, other)], axis=0)
+    capsys.readouterr()
+    assert main(["predict", str(run), str(tmp_path / "three.png"), "--with", str(other), "--json"]) == 0
+    (record,) = predictions(capsys)
+    got = {entry["class"]: entry["probability"] for entry in record["top"]}
+    for label, probability in got.items():
+        assert probability == pytest.approx(expected[int(label)], rel=1e-4)
+
+
+def test_bad_submissions(tmp_path):
+    for ids, values, kind, said in (
+        ([1, 1], np.array([0, 1]), DataError, "ids must be distinct, got 1 twice"),
+        ([1], np.array([0, 1]), ShapeError, "as many as predictions, got 1 and 2"),
+        ([1], np.array([[0]]), ShapeError, "one a row"),
+        ([1], np.array([True]), DTypeError, "numbers or names"),
+    ):
+        with pytest.raises(kind, match=said):
+            write_submission(tmp_path / "s.csv", ids, values)
+    with pytest.raises(DataError, match="cannot be written"):
+        write_submission(tmp_path / "no" / "s.csv", [1], np.array([1]))
+    write_submission(tmp_path / "s.csv", ["a,b", 'c"'], np.array([0.5, 2.0]))
+    assert (tmp_path / "s.csv").read_text("utf-8") == 'Id,Category\n"a,b",0.5\n"c""",2.0\n'
+    assert not list(tmp_path.glob(".*"))
 
 
 # -- reading one image ----------------------------------------------------------------------------------------------
@@ -128,6 +236,24 @@ def test_sizes_are_averaged_and_rows_stay_rows(tmp_path):
     assert x.shape == (4, 2)
     assert x[0] == pytest.approx([240 * 16 / 255] * 2)
     assert x[3] == pytest.approx([0, 0])
+
+
+@pytest.mark.parametrize("invert", [False, True])
+def test_images_keep_their_proportions(tmp_path, invert):
+    wide = np.zeros((10, 20), np.uint8)
+    wide[:, :5], wide[:, 5:15], wide[:, 15:] = 100, 200, 40
+    picture(255 - wide if invert else wide, 255).save(tmp_path / "wide.png")
+
+    def read(fit, shape=(1, 20, 20)):
+        return read_image(tmp_path / "wide.png", shape, 255, invert=invert, fit=fit)[0]
+
+    border = np.zeros((5, 20))
+    np.testing.assert_array_equal(read("pad"), np.concatenate([border, wide, border]))
+    np.testing.assert_array_equal(read("crop", (1, 10, 10)), wide[:, 5:15])
+    np.testing.assert_array_equal(read("stretch"), np.repeat(wide, 2, axis=0))
+    np.testing.assert_array_equal(read("pad"), read_image(tmp_path / "wide.png", (1, 20, 20), 255, invert=invert)[0])
+    with pytest.raises(ConfigError, match="unknown fit 'cut'"):
+        read("cut")
 
 
 def test_transparent_pixels_are_background(tmp_path):

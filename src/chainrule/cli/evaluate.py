@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 
 from chainrule.data import FACTS, Dataset
 from chainrule.engines import make_engine
-from chainrule.ensembles import Ensemble, Member, Views, paired_difference, parse_views
+from chainrule.ensembles import Member, Views, paired_difference, parse_views, usual_ensemble
 from chainrule.recipes.experiment import load_splits, test_part
 from chainrule.recipes.run import Run, load_run, plain_json
 from chainrule.report.metrics import class_table
@@ -79,8 +79,7 @@ def evaluate(run: str, /, *, tta: str | None = None, json: Annotated[bool, Param
 def _with_views(loaded: Run, rows: Dataset, views: tuple[Views, ...]) -> dict[str, Any]:
     """The score over `views`, and how much that is above the score without."""
     member = Member(loaded.network, loaded.normalizer)
-    votes = not Ensemble([member], votes=True).has_probabilities if loaded.extra.class_names is not None else False
-    plain, seen = (Ensemble([member], votes=votes, views=v).row_scores(rows.X, rows.y) for v in ((), views))
+    plain, seen = (usual_ensemble([member], views=v).row_scores(rows.X, rows.y) for v in ((), views))
     known = None if loaded.recipe.data.name is None else FACTS.get(loaded.recipe.data.name)
     if known is not None and known.characters and any(view.mirrors for view in views):
         print(f"warning: --tta flip mirrors the characters of {loaded.recipe.data.name}", file=sys.stderr)

@@ -79,8 +79,7 @@ def train(
     with interruption, progress:
         run_training(experiment, solver, folder)
         seconds = time.perf_counter() - started
-    status = "interrupted" if interruption.happened else "finished"
-    results = finish(experiment, folder, solver, seconds=seconds, status=status)
+    results = finish(experiment, folder, solver, seconds=seconds, status=interruption.described())
     if not quiet:
         _show(results, to_stderr=json)
     if interruption.happened:
@@ -102,6 +101,10 @@ class Interruption(Callback):
     def happened(self) -> bool:
         """Whether a signal came."""
         return self.status != OK
+
+    def described(self) -> str:
+        """The status of a run that ended now, as its results have it."""
+        return "interrupted" if self.happened else "finished"
 
     def __enter__(self) -> None:
         # Only the main thread may set signal handlers; elsewhere Ctrl-C keeps its usual meaning.

@@ -40,7 +40,7 @@ def holds_rows(path: str | Path) -> bool:
     return str(path).lower().endswith((*_TABLES, ".npz"))
 
 
-def read_inputs(path: str | Path, input_shape: Shape, *, id_column: str | None = None) -> Inputs:
+def read_inputs(path: str | Path, input_shape: Shape, id_column: str | None = None) -> Inputs:
     """The inputs in a table (.csv, .tsv, .parquet) or an .npz file, as rows of `input_shape`.
 
     id_column: the column of a table that holds ids. An .npz file holds X or X_test, or one array only.

@@ -21,8 +21,8 @@ import numpy as np
 
 from chainrule.arrays import Array, Stream, generator
 from chainrule.data.bootstrap import bootstrap_rows, out_of_bag
-from chainrule.ensembles.ensemble import Ensemble
-from chainrule.ensembles.runs import ensemble_of, shared_training_rows
+from chainrule.ensembles.ensemble import Ensemble, Member, usual_ensemble
+from chainrule.ensembles.runs import shared_training_rows
 from chainrule.errors import ConfigError, ShapeError, require_number
 from chainrule.network import as_array
 from chainrule.recipes.run import Run
@@ -107,7 +107,7 @@ def out_of_bag_score(runs: Sequence[Run]) -> OutOfBag:
     """
     seeds = [_bootstrap_seed(run) for run in runs]
     train = shared_training_rows(runs)
-    ensemble = _any_ensemble(runs)
+    ensemble = usual_ensemble([Member(run.network, run.normalizer) for run in runs])
     total: Array = None
     counts = np.zeros(len(train), np.int64)
     for seed, member in zip(seeds, ensemble.members, strict=True):
@@ -137,11 +137,3 @@ def _bootstrap_seed(run: Run) -> int:
     if seed is None:
         raise ConfigError(f"{run.folder}: data.bootstrap is not set, so no training rows were left out")
     return seed
-
-
-def _any_ensemble(runs: Sequence[Run]) -> Ensemble:
-    """The ensemble of the runs, by votes where that is the only way."""
-    try:
-        return ensemble_of(runs)
-    except ConfigError:
-        return ensemble_of(runs, votes=True)

@@ -94,10 +94,14 @@ class Ensemble:
 
     def probabilities(self, X: Array) -> Array:
         """Class probabilities (N, C): the mean over members, or the share of their votes."""
+        return self.answers(X)[1]
+
+    def answers(self, X: Array) -> tuple[Array, Array]:
+        """The labels (N,) of `predict` and the probabilities (N, C) together, in one pass over the members."""
         if self.is_regression:
             raise ConfigError(f"Ensemble: {self.loss.name} defines no probabilities; use predict")
         tally = self._tally(X)
-        return tally.counts / len(self.members) if self.votes else tally.mean
+        return self._decide(tally), tally.counts / len(self.members) if self.votes else tally.mean
 
     def predict(self, X: Array) -> Array:
         """The decision for each row: class labels, 0 and 1 for two classes, or the values of a regression."""
@@ -171,9 +175,11 @@ class Ensemble:
         n = len(targets)
         t = targets.reshape(n, -1).astype(np.float64)  # (N, outputs)
         spread = ((t - t.mean(axis=0)) ** 2).sum(axis=0)
-        # An output that never varies has no share in R² that could be told row by row.
-        weight = np.where(spread > 0, n / np.where(spread > 0, spread, 1.0), 0.0) / t.shape[1]
-        return 1 - (predicted.reshape(n, -1) - t) ** 2 @ weight
+        squares, varies = (predicted.reshape(n, -1) - t) ** 2, spread > 0
+        weight = np.where(varies, n / np.where(varies, spread, 1.0), 0.0) / t.shape[1]
+        # An output that never varies counts 1 if met exactly, else 0, which all rows share.
+        whole = np.where(varies, 1.0, squares.sum(axis=0) == 0).mean()
+        return whole - squares @ weight
 
     def _compare_classes(self, X: Array, targets: Array) -> Comparison:
         truth, rows = self.labels(targets), np.arange(len(targets))
@@ -241,6 +247,16 @@ class Ensemble:
             ours, theirs = (getattr(n.loss_function, "threshold", 0.0) for n in (first, network))
             if ours != theirs:
                 raise ConfigError(f"Ensemble: members must have one threshold, {ours:g}; member {i} has {theirs:g}")
+
+
+def usual_ensemble(members: Sequence[Network | Member], *, views: Sequence[Views] = ()) -> Ensemble:
+    """The ensemble that averages where the members' loss gives something to average, and counts votes elsewhere."""
+    counting = not (_is_regression(_network(members[0])) or _defines_probabilities(_network(members[0])))
+    return Ensemble(members, votes=counting, views=views)
+
+
+def _network(member: Network | Member) -> Network:
+    return member.network if isinstance(member, Member) else member
 
 
 def _comparison(

@@ -6,13 +6,14 @@ input here that strangers write.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from chainrule.arrays import Array, Shape
-from chainrule.data.image_file import MAX_FILE_BYTES, BadImageError, decoding, open_image
+from chainrule.data.image_file import ENDINGS, MAX_FILE_BYTES, BadImageError, decoding, open_image
 from chainrule.errors import ConfigError, DataError, unknown
 from chainrule.recipes.recipe import Recipe
 
@@ -24,6 +25,17 @@ _MODES = {1: "L", 3: "RGB"}
 #: How an image is brought to another shape: "pad" shows all of it between borders of background, "crop" its middle
 #: without borders, both in its own proportions; "stretch" scales the sides independently.
 FITS = ("pad", "crop", "stretch")
+
+
+def image_paths(path: str) -> list[str]:
+    """The image files in the folder `path` and below, 2.png before 10.png; `path` itself where there are none."""
+    found = [p for p in Path(path).rglob("*") if p.suffix.lower() in ENDINGS and p.name[0] != "." and p.is_file()]
+    return [str(p) for p in sorted(found, key=_natural)] if found else [path]
+
+
+def _natural(path: Path) -> list[tuple[bool, int, str]]:
+    parts = re.split(r"(\d+)", str(path))
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
 
 
 def usual_fit(recipe: Recipe) -> str:

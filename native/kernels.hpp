@@ -8,9 +8,13 @@
     K(load_input, "y:view")                                                                                           \
     K(clear_border, "x:view top bottom left right")                                                                   \
     K(pack, "weights packed groups outputs f_stride group_stride k_offsets*")                                         \
+    K(pack_pairs, "weights packed groups outputs f_stride group_stride k_offsets*")                                   \
+    K(round_pairs, "x:view y:view groups")                                                                            \
     K(unpack_gradient, "weights packed groups outputs f_stride group_stride k_offsets*")                              \
     K(correlate, "x:view y:view mask packed bias stride_h stride_w relu accumulate groups run_length runs*")          \
+    K(correlate_pairs, "x:view y:view mask packed bias stride_h stride_w relu accumulate groups run_length runs*")    \
     K(correlate_weights, "x:view d:view g stride_h stride_w groups run_length runs*")                                 \
+    K(correlate_weights_pairs, "x:view d:view g stride_h stride_w groups run_length runs*")                           \
     K(affine_forward, "x:view y:view W b relu")                                                                       \
     K(affine_backward, "d:view dx:view W mask accumulate")                                                            \
     K(affine_gradient, "x:view d:view dW")                                                                            \

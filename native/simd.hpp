@@ -6,6 +6,9 @@
 #include <cstdint>
 #include <cstring>
 #include <utility>
+#if defined(__AVX512BF16__)
+#include <immintrin.h>
+#endif
 
 #ifndef CHAINRULE_ISA
 #error "compile with -DCHAINRULE_ISA=<namespace of the instruction set>"
@@ -30,6 +33,46 @@ typedef float Vector __attribute__((vector_size(4 * LANES), aligned(4), may_alia
 static inline Vector load(const float* p) { return *reinterpret_cast<const Vector*>(p); }
 static inline void store(float* p, Vector v) { *reinterpret_cast<Vector*>(p) = v; }
 static inline Vector splat(float x) { return x - Vector{}; }
+
+// -- bfloat16: the upper half of a float. Two of them share a word, the first in the lower half. ------------------------
+
+typedef uint32_t Words __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+
+// Each float rounded to the nearest bfloat16, ties to even, in the upper half of its word; NaN stays NaN.
+static inline Words rounded(Vector v) {
+    const Words bits = reinterpret_cast<Words>(v);
+    const Words near = (bits + (0x7fff + ((bits >> 16) & 1))) & 0xffff0000;
+    return reinterpret_cast<Words>(v != v) ? bits | 0x00400000 : near;
+}
+static inline Vector paired(Vector first, Vector second) {
+    return reinterpret_cast<Vector>((rounded(first) >> 16) | (rounded(second) & 0xffff0000));
+}
+
+// LANES words of the 2 · LANES floats at p, neighbours together.
+template <int... I>
+static inline Vector even_lanes(Vector a, Vector b, std::integer_sequence<int, I...>) {
+    return __builtin_shufflevector(a, b, (2 * I)...);
+}
+template <int... I>
+static inline Vector odd_lanes(Vector a, Vector b, std::integer_sequence<int, I...>) {
+    return __builtin_shufflevector(a, b, (2 * I + 1)...);
+}
+static inline Vector paired_neighbours(const float* p) {
+    constexpr auto lanes = std::make_integer_sequence<int, LANES>{};
+    const Vector a = load(p), b = load(p + LANES);
+    return paired(even_lanes(a, b, lanes), odd_lanes(a, b, lanes));
+}
+
+// sum + a₀ b₀ + a₁ b₁ of the pairs in each word: one instruction where there is one.
+static inline Vector add_products(Vector sum, Vector a, Vector b) {
+#if defined(__AVX512BF16__)
+    return Vector(_mm512_dpbf16_ps(__m512(sum), __m512bh(__m512i(a)), __m512bh(__m512i(b))));
+#else
+    const Words p = reinterpret_cast<Words>(a), q = reinterpret_cast<Words>(b);
+    sum += reinterpret_cast<Vector>(p << 16) * reinterpret_cast<Vector>(q << 16);
+    return sum + reinterpret_cast<Vector>(p & 0xffff0000) * reinterpret_cast<Vector>(q & 0xffff0000);
+#endif
+}
 
 // Rows become columns: LANES vectors of LANES floats, by exchanging blocks of 1, 2, 4, ... across the diagonal.
 template <int step, int... I>

@@ -4,11 +4,27 @@
 //
 // A row is one output pixel (or one row of a matrix); a run is a stretch of its inputs that lie side by side in memory:
 // with channels last, one line of a convolution's window. All R·V accumulators stay in registers.
+//
+// Numbers are floats, or words of two bfloat16 that follow each other along c (`Pairs`); sums are floats in both.
 #pragma once
 #include "program.hpp"
 #include "simd.hpp"
 
 namespace chainrule::CHAINRULE_ISA {
+
+// How a number of x (or a word of two) meets its weights.
+struct Floats {
+    static Vector splat(const float* x) { return CHAINRULE_ISA::splat(*x); }
+    static Vector add(Vector sum, Vector a, Vector b) { return sum + a * b; }
+};
+struct Pairs {
+    static Vector splat(const float* x) {
+        uint32_t word;
+        std::memcpy(&word, x, 4);  // as a number it may be anything
+        return reinterpret_cast<Vector>(Words{} + word);
+    }
+    static Vector add(Vector sum, Vector a, Vector b) { return add_products(sum, a, b); }
+};
 
 struct Tile {
     const float* x[ROWS];     // where each row's inputs start
@@ -42,7 +58,7 @@ static inline void finish(const Tile& t, Vector (&acc)[R][V]) {
     }
 }
 
-template <int R, int V>
+template <typename Numbers, int R, int V>
 static void tile(const Tile& t) {
     Vector acc[R][V] = {};
     const float* w = t.w;
@@ -56,9 +72,9 @@ static void tile(const Tile& t) {
             for (int v = 0; v < V; v++) b[v] = load(w + v * LANES);
 #pragma GCC unroll 16
             for (int m = 0; m < R; m++) {
-                const Vector s = splat(x[m][c]);
+                const Vector s = Numbers::splat(x[m] + c);
 #pragma GCC unroll 4
-                for (int v = 0; v < V; v++) acc[m][v] += s * b[v];
+                for (int v = 0; v < V; v++) acc[m][v] = Numbers::add(acc[m][v], s, b[v]);
             }
         }
     }
@@ -66,7 +82,8 @@ static void tile(const Tile& t) {
     else finish<R, V, false>(t, acc);
 }
 
-// The tile of the weights' gradient: g[m][f] += Σ_p x[p][m] · d[p][f] over `lines` lines of `length` pixels.
+// The tile of the weights' gradient: g[m][f] += Σ_p x[p][m] · d[p][f] over `lines` lines of `length` pixels, or of
+// as many words, of two pixels each.
 struct WeightTile {
     const float* x;
     const float* d;
@@ -79,7 +96,7 @@ struct WeightTile {
     bool accumulate;
 };
 
-template <int R, int V>
+template <typename Numbers, int R, int V>
 static void weight_tile(const WeightTile& t) {
     Vector acc[R][V] = {};
     if (t.accumulate)  // needed at the end, and often far away
@@ -94,9 +111,9 @@ static void weight_tile(const WeightTile& t) {
             for (int v = 0; v < V; v++) b[v] = load(d + v * LANES);
 #pragma GCC unroll 16
             for (int m = 0; m < R; m++) {
-                const Vector s = splat(x[m]);
+                const Vector s = Numbers::splat(x + m);
 #pragma GCC unroll 4
-                for (int v = 0; v < V; v++) acc[m][v] += s * b[v];
+                for (int v = 0; v < V; v++) acc[m][v] = Numbers::add(acc[m][v], s, b[v]);
             }
         }
     }
@@ -113,24 +130,32 @@ static void weight_tile(const WeightTile& t) {
 }
 
 // The instance for `rows` x `vectors`, both known only at run time.
-template <template <int, int> class Instance, typename Argument>
+template <typename Numbers, template <typename, int, int> class Instance, typename Argument>
 static inline void dispatch(int rows, int vectors, const Argument& t) {
     using Function = void (*)(const Argument&);
     static const auto table = [] {
         std::array<std::array<Function, VECTORS>, ROWS> made{};
         [&]<int... I>(std::integer_sequence<int, I...>) {
-            ((made[I / VECTORS][I % VECTORS] = Instance<I / VECTORS + 1, I % VECTORS + 1>::call), ...);
+            ((made[I / VECTORS][I % VECTORS] = Instance<Numbers, I / VECTORS + 1, I % VECTORS + 1>::call), ...);
         }(std::make_integer_sequence<int, ROWS * VECTORS>{});
         return made;
     }();
     table[rows - 1][vectors - 1](t);
 }
-template <int R, int V> struct TileInstance { static void call(const Tile& t) { tile<R, V>(t); } };
-template <int R, int V> struct WeightInstance { static void call(const WeightTile& t) { weight_tile<R, V>(t); } };
+template <typename Numbers, int R, int V> struct TileInstance {
+    static void call(const Tile& t) { tile<Numbers, R, V>(t); }
+};
+template <typename Numbers, int R, int V> struct WeightInstance {
+    static void call(const WeightTile& t) { weight_tile<Numbers, R, V>(t); }
+};
 
-static inline void run_tile(int rows, int vectors, const Tile& t) { dispatch<TileInstance>(rows, vectors, t); }
+template <typename Numbers = Floats>
+static inline void run_tile(int rows, int vectors, const Tile& t) {
+    dispatch<Numbers, TileInstance>(rows, vectors, t);
+}
+template <typename Numbers = Floats>
 static inline void run_weight_tile(int rows, int vectors, const WeightTile& t) {
-    dispatch<WeightInstance>(rows, vectors, t);
+    dispatch<Numbers, WeightInstance>(rows, vectors, t);
 }
 
 // -- cutting F outputs into panels of V vectors, and N rows into tiles ------------------------------------------------

@@ -18,12 +18,14 @@ struct Packing {  // weight (group, k, f) is at group · group_stride + k_offset
     int64_t groups, outputs, f_stride, group_stride;
 };
 
-}  // namespace
+struct Rounding {
+    View x, y;
+    int64_t groups;
+};
 
-void pack(const int64_t* arguments, int64_t count, Context& context) {
-    const auto& a = *reinterpret_cast<const Packing*>(arguments);
-    const int64_t* k_offset = arguments + sizeof(Packing) / 8;
-    const int64_t K = count - int64_t(sizeof(Packing) / 8);
+// write(k, from, to, here) makes row k of a panel out of the weights at `from`: `here` of them, up to its width.
+template <typename Write>
+void pack_panels(const Packing& a, int64_t K, Context& context, const Write& write) {
     const float* weights = context.at(a.weights);
     float* packed = context.at(a.packed);
     const Panels panels(a.outputs);
@@ -38,9 +40,60 @@ void pack(const int64_t* arguments, int64_t count, Context& context) {
         const float* from = weights + group * a.group_stride + panel.start * a.f_stride;
         float* to = packed + (group * panels.padded() + panel.start) * K;
         for (int64_t k = block * BLOCK; k < std::min(K, (block + 1) * BLOCK); k++) {
-            for (int64_t f = 0; f < here; f++) to[k * width + f] = from[k_offset[k] + f * a.f_stride];
+            write(k, from, to + k * width, here);
             for (int64_t f = here; f < width; f++) to[k * width + f] = 0;
         }
+    });
+}
+
+}  // namespace
+
+void pack(const int64_t* arguments, int64_t count, Context& context) {
+    const auto& a = *reinterpret_cast<const Packing*>(arguments);
+    const int64_t* k_offset = arguments + sizeof(Packing) / 8;
+    pack_panels(a, count - int64_t(sizeof(Packing) / 8), context, [&](int64_t k, const float* from, float* to, int64_t here) {
+        for (int64_t f = 0; f < here; f++) to[f] = from[k_offset[k] + f * a.f_stride];
+    });
+}
+
+// The same in words of two bfloat16: two offsets a word, a negative one for the zero that fills the last.
+void pack_pairs(const int64_t* arguments, int64_t count, Context& context) {
+    const auto& a = *reinterpret_cast<const Packing*>(arguments);
+    const int64_t* k_offset = arguments + sizeof(Packing) / 8;
+    const int64_t words = (count - int64_t(sizeof(Packing) / 8)) / 2;
+    pack_panels(a, words, context, [&](int64_t k, const float* from, float* to, int64_t here) {
+        const int64_t first = k_offset[2 * k], second = k_offset[2 * k + 1];
+        for (int64_t f = 0; f < here; f += LANES) {
+            const int lanes = int(std::min<int64_t>(LANES, here - f));
+            Vector one{}, two{};
+            for (int i = 0; i < lanes; i++) {
+                one[i] = from[first + (f + i) * a.f_stride];
+                if (second >= 0) two[i] = from[second + (f + i) * a.f_stride];
+            }
+            store_part(to + f, paired(one, two), lanes);
+        }
+    });
+}
+
+// y, words of two bfloat16 channels, from x; in each group the last word is filled with a zero where channels are odd.
+void round_pairs(const int64_t* arguments, int64_t, Context& context) {
+    const auto& a = *reinterpret_cast<const Rounding*>(arguments);
+    const float* x = context.at(a.x.at);
+    float* y = context.at(a.y.at);
+    const int64_t in_group = a.x.c / a.groups, words = a.y.c / a.groups;
+    in_parts(context, context.n * a.x.h, 1 + 4096 / (a.x.w * a.x.c), [&](int64_t first, int64_t last, int64_t, int) {
+        for (int64_t l = first; l < last; l++)
+            for (int64_t i = 0; i < a.x.w * a.groups; i++) {
+                const int64_t w = i / a.groups, group = i % a.groups;
+                const float* from = x + line_offset(a.x, l) + w * a.x.pixel + group * in_group;
+                float* to = y + line_offset(a.y, l) + w * a.y.pixel + group * words;
+                int64_t k = 0;
+                for (; 2 * (k + LANES) <= in_group; k += LANES) store(to + k, paired_neighbours(from + 2 * k));
+                for (; k < words; k++) {
+                    const Vector one = splat(from[2 * k]), two = splat(2 * k + 1 < in_group ? from[2 * k + 1] : 0);
+                    store_part(to + k, paired(one, two), 1);
+                }
+            }
     });
 }
 
@@ -76,7 +129,10 @@ struct Sums {
 
 }  // namespace
 
-void correlate(const int64_t* arguments, int64_t count, Context& context) {
+namespace {
+
+template <typename Numbers>
+void correlate_numbers(const int64_t* arguments, int64_t count, Context& context) {
     const auto& a = *reinterpret_cast<const Correlation*>(arguments);
     const int64_t* runs = arguments + sizeof(Correlation) / 8;
     const int64_t run_count = count - int64_t(sizeof(Correlation) / 8), K = run_count * a.run_length;
@@ -139,11 +195,22 @@ void correlate(const int64_t* arguments, int64_t count, Context& context) {
                         to = n * a.y.image + h * a.y.row + y_channel;
                     }
                 }
-                run_tile(rows, panel.vectors, t);
+                run_tile<Numbers>(rows, panel.vectors, t);
                 p += rows;
             }
         }
     });
+}
+
+}  // namespace
+
+void correlate(const int64_t* arguments, int64_t count, Context& context) {
+    correlate_numbers<Floats>(arguments, count, context);
+}
+
+// x and the packed weights are words of two bfloat16; runs are counted in words.
+void correlate_pairs(const int64_t* arguments, int64_t count, Context& context) {
+    correlate_numbers<Pairs>(arguments, count, context);
 }
 
 namespace {
@@ -167,6 +234,17 @@ struct Block {
     int64_t x_step() const { return rows_only ? a.x.image : a.x.pixel; }
     int64_t stride() const { return rows_only ? 1 : a.stride_w; }  // rows are no windows of one image
     int64_t d_step() const { return rows_only ? a.d.image : a.d.pixel; }
+
+    // The same in words of two pixels.
+    void pair_d(const Panel& panel, int64_t group, float* to) const {
+        for (int64_t l = 0; l < lines; l++) {
+            const float* from = d + d_line(l) + group * out_group + panel.start;
+            for (int64_t p = 0; p < length; p += 2, from += 2 * d_step(), to += panel.width())
+                for (int v = 0; v < panel.vectors; v++)
+                    store(to + v * LANES, paired(load(from + v * LANES),
+                                                 p + 1 < length ? load(from + d_step() + v * LANES) : Vector{}));
+        }
+    }
 
     // A panel of d, pixel after pixel, for the first-level cache.
     void pack_d(const Panel& panel, int64_t group, float* to) const {
@@ -259,34 +337,92 @@ void sum_wide(const Block& b, const Panels& panels, int64_t first, int64_t last,
     }
 }
 
+// In words of two bfloat16 that belong to pixels next to each other; a line of odd length ends with a zero.
+void sum_pairs(const Block& b, const Panels& panels, int64_t first, int64_t last, float* room) {
+    const int64_t row_tiles = (b.a.run_length + ROWS - 1) / ROWS, words = (b.length + 1) / 2;
+    auto* tables = reinterpret_cast<int64_t*>(room);
+    float* packed_d = align(room + 4 * b.lines);
+    float* packed_x = packed_d + b.lines * words * panels.padded();
+    WeightTile t;
+    t.lines = b.lines;
+    t.length = words;
+    t.g_stride = b.out_group;
+    t.x_lines = tables;
+    t.d_lines = tables + b.lines;
+    t.x = packed_x;
+    t.accumulate = b.first_line > 0;
+    int64_t packed_group = -1;
+    for (int64_t i = first; i < last; i++) {
+        const int64_t run = i % b.run_count, j = i / b.run_count, tile = j % row_tiles, group = j / row_tiles;
+        if (group != packed_group) {
+            packed_group = group;
+            for (int64_t k = 0; k < panels.count; k++)
+                b.pair_d(panels[k], group, packed_d + panels[k].start * b.lines * words);
+        }
+        const int64_t row = b.a.run_length * tile / row_tiles, end = b.a.run_length * (tile + 1) / row_tiles;
+        const int64_t rows = end - row, x_step = b.stride() * b.x_step();
+        float* to = packed_x;
+        for (int64_t l = 0; l < b.lines; l++) {
+            const float* from = b.x + b.x_line(l) + b.runs[run] + group * b.in_group + row;
+            for (int64_t p = 0; p < b.length; p += 2, from += 2 * x_step, to += rows)
+                for (int64_t c = 0; c < rows; c += LANES)  // the next word's place too
+                    store(to + c, paired(load(from + c), p + 1 < b.length ? load(from + x_step + c) : Vector{}));
+            tables[l] = l * words * rows;
+        }
+        t.x_pixel = rows;
+        for (int64_t k = 0; k < panels.count; k++) {
+            const Panel panel = panels[k];
+            t.d = packed_d + panel.start * b.lines * words;
+            t.d_pixel = panel.width();
+            for (int64_t l = 0; l < b.lines; l++) tables[b.lines + l] = l * words * panel.width();
+            t.last_lanes = panel.last_lanes;
+            t.g = b.g + (group * b.K + run * b.a.run_length + row) * b.out_group + panel.start;
+            run_weight_tile<Pairs>(int(rows), panel.vectors, t);
+        }
+    }
+}
+
 }  // namespace
 
 // g (groups, K, F) = Σ over pixels of x at every place of the window times d. Each part owns some tiles of g and sums
 // them over all pixels in order, block of lines after block.
-void correlate_weights(const int64_t* arguments, int64_t count, Context& context) {
+namespace {
+
+void sum_weights(const int64_t* arguments, int64_t count, Context& context, bool pairs) {
     const auto& a = *reinterpret_cast<const Sums*>(arguments);
     const int64_t* runs = arguments + sizeof(Sums) / 8;
     const int64_t run_count = count - int64_t(sizeof(Sums) / 8);
     const int64_t in_group = a.x.c / a.groups, out_group = a.d.c / a.groups;
     const Panels panels(out_group);
     const bool rows_only = a.d.h * a.d.w == 1;
-    const bool wide = in_group >= 8 * ROWS && !(rows_only && a.run_length > in_group);  // there taps lie in one row
+    const bool wide = !pairs && in_group >= 8 * ROWS && !(rows_only && a.run_length > in_group);  // there taps lie in one row
     const int64_t all_lines = rows_only ? 1 : context.n * a.d.h, length = rows_only ? context.n : a.d.w;
     const int64_t block = std::clamp<int64_t>(CACHED / (length * (a.x.c * a.stride_h * a.stride_w + a.d.c)), 1, all_lines);
     const int64_t row_tiles = ((wide ? in_group : a.run_length) + ROWS - 1) / ROWS;
-    const int64_t tiles = a.groups * run_count * row_tiles * (wide ? 1 : panels.count);
+    const int64_t tiles = a.groups * run_count * row_tiles * (wide || pairs ? 1 : panels.count);
     const int64_t parts = std::min<int64_t>(tiles, 2 * context.pool->size());
     const int64_t x_pixels = (length - 1) * a.stride_w + a.run_length / in_group;
-    const int64_t room = 4 * block + block * length * panels.padded() + block * x_pixels * ROWS + 2 * LANES + LINE;
+    const int64_t room = 4 * block + block * (length + 1) * panels.padded() + block * x_pixels * ROWS + 2 * LANES + LINE;
     context.pool->run(parts, [&](int64_t part, int thread) {
         float* own = context.workspace(thread, room);
         for (int64_t first = 0; first < all_lines; first += block) {
             const Block b{a, runs, run_count, run_count * a.run_length, in_group, out_group, first,
                           std::min(block, all_lines - first), length, rows_only, context.at(a.x.at), context.at(a.d.at),
                           context.at(a.g)};
-            (wide ? sum_wide : sum_narrow)(b, panels, tiles * part / parts, tiles * (part + 1) / parts, own);
+            (pairs ? sum_pairs : wide ? sum_wide : sum_narrow)(b, panels, tiles * part / parts, tiles * (part + 1) / parts, own);
         }
     });
+}
+
+}  // namespace
+
+void correlate_weights(const int64_t* arguments, int64_t count, Context& context) {
+    sum_weights(arguments, count, context, false);
+}
+
+// The products of x and d rounded to bfloat16.
+void correlate_weights_pairs(const int64_t* arguments, int64_t count, Context& context) {
+    sum_weights(arguments, count, context, true);
 }
 
 }  // namespace chainrule::CHAINRULE_ISA

@@ -26,6 +26,20 @@ def namespace(x: Array) -> Any:
     return np if type(x) is np.ndarray else x.__array_namespace__()
 
 
+def round_to_bfloat16(x: Array) -> Array:
+    """Each number rounded to the nearest bfloat16 (8 bits of significand, ties to even), in the dtype of `x`.
+
+    >>> round_to_bfloat16(np.array([1.0, 1.00390625, 1.01171875, 1e-3]))
+    array([1.        , 1.        , 1.015625  , 0.00099945])
+    """
+    if type(x) is not np.ndarray:
+        xp = namespace(x)
+        return xp.astype(xp.astype(x, xp.bfloat16), x.dtype)
+    bits = x.astype(np.float32).view(np.uint32)
+    near = (bits + (np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1)))) & np.uint32(0xFFFF0000)
+    return np.where(np.isnan(x), x, near.view(np.float32)).astype(x.dtype)
+
+
 def one_hot(labels: Array, classes: int, like: Array) -> Array:
     """Rows of zeros with a one at each label.
 

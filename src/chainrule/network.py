@@ -28,6 +28,7 @@ from chainrule.errors import (
 from chainrule.flat import FlatViews
 from chainrule.initializers import require_generator
 from chainrule.layers.layer import Cache, Layer
+from chainrule.layers.rounded_products import with_rounded_products
 from chainrule.layers.sequential import Sequential, as_layers
 from chainrule.losses import Loss, SoftmaxCrossEntropy
 from chainrule.summary import Summary
@@ -35,6 +36,7 @@ from chainrule.summary import Summary
 __all__ = ["Network"]
 
 DTYPES = ("float32", "float64", "longdouble")
+MIXED = "bfloat16"
 
 
 class Network:
@@ -42,7 +44,9 @@ class Network:
 
     layers: a list of layers. loss: what training minimises, softmax cross-entropy unless given. input_shape: the
     shape of one example, an integer for a vector. seed: from which initial weights and all noise are drawn.
-    dtype: "float32", "float64" or "longdouble". reg: λ of ½ λ ‖W‖² added to the loss, over weights only.
+    dtype: "float32", "float64", "longdouble", or "bfloat16": the operands of matrix products are rounded to bfloat16,
+    all else, weights included, is kept in float32 (`RoundedProducts`). reg: λ of ½ λ ‖W‖² added to the loss, over
+    weights only.
     rng: a NumPy generator to draw initial weights from, tensor after tensor, instead of the seed.
 
     >>> from chainrule.layers import Affine, ReLU
@@ -65,14 +69,19 @@ class Network:
         reg: float = 0.0,
         rng: Any = None,
     ) -> None:
-        self.body = Sequential(as_layers("Network", "layers", layers))
+        #: The layers, in order.
+        self.layers = as_layers("Network", "layers", layers)
+        #: Whether the operands of products are rounded to bfloat16.
+        self.mixed = _is_mixed(dtype)
+        body = Sequential(self.layers)
+        self.body: Sequential = with_rounded_products(body) if self.mixed else body
         self.loss_function: Loss = SoftmaxCrossEntropy() if loss is None else loss
         if not isinstance(self.loss_function, Loss):
             raise DTypeError(f"Network: loss must be a loss such as SoftmaxCrossEntropy(), got {describe(loss)}")
         self.input_shape = _as_shape(input_shape)
         require_number("Network", "seed", seed, integer=True, low=0, high=2**64, open_high=True)
         require_number("Network", "reg", reg, low=0)
-        self.seed, self.reg, self.dtype = int(seed), float(reg), _as_dtype(dtype)
+        self.seed, self.reg, self.dtype = int(seed), float(reg), _as_dtype("float32" if self.mixed else dtype)
 
         example = (1, *self.input_shape)
         self.output_shape = self.body.output_shape(example)[1:]
@@ -84,11 +93,6 @@ class Network:
         for name, declared in self.body.params.items():
             self.decay[self.params.slices[name]] = declared.decay
         self.initialize(rng)
-
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """The layers, in order."""
-        return self.body.layers
 
     def initialize(self, rng: Any = None) -> None:
         """Draw all parameters anew, from the seed or from `rng`, and reset the buffers."""
@@ -192,6 +196,13 @@ class Network:
             raise ShapeError(f"Network: X must have shape ({expected}) with N >= 1, got {x.shape}{hint}")
         return x.astype(self.dtype, copy=False)
 
+    @property
+    def dtype_name(self) -> str:
+        """The dtype as it was declared: "bfloat16" where products are rounded, though numbers are kept in float32."""
+        if self.mixed:
+            return MIXED
+        return self.dtype.name if self.dtype != np.dtype("longdouble") else "longdouble"
+
     def config(self) -> dict[str, Any]:
         """The declaration as plain data; `Network.from_config` builds the same network from it."""
         return {
@@ -199,7 +210,7 @@ class Network:
             "loss": to_config(self.loss_function),
             "input_shape": list(self.input_shape),
             "seed": self.seed,
-            "dtype": self.dtype.name if self.dtype != np.dtype("longdouble") else "longdouble",
+            "dtype": self.dtype_name,
             "reg": self.reg,
         }
 
@@ -290,6 +301,10 @@ def _as_shape(shape: int | Sequence[int] | None) -> Shape:
     return tuple(int(size) for size in sizes)
 
 
+def _is_mixed(dtype: Any) -> bool:
+    return (isinstance(dtype, str) and dtype == MIXED) or getattr(dtype, "name", None) == MIXED
+
+
 def _as_dtype(dtype: Any) -> np.dtype[Any]:
     known = [np.dtype(name) for name in DTYPES]
     try:
@@ -297,5 +312,5 @@ def _as_dtype(dtype: Any) -> np.dtype[Any]:
     except TypeError:
         resolved = None
     if resolved is None or resolved not in known:
-        raise ConfigError(f"Network: dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
+        raise ConfigError(f"Network: dtype must be one of {', '.join((*DTYPES, MIXED))}, got {dtype!r}")
     return resolved

@@ -35,6 +35,7 @@ class Affine(Layer):
     init: Initializer = he_normal
 
     axes = "N D -> N M"
+    factors = ("W",)
     sizes = {"M": "units"}
 
     def __post_init__(self) -> None:

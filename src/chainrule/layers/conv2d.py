@@ -63,6 +63,7 @@ class Conv2D(Layer):
 
     axes = "N C H W -> N F H' W'"
     sizes = {"F": "filters"}
+    factors = ("W",)
 
     def __post_init__(self) -> None:
         require_initializer("Conv2D", "init", self.init)

@@ -49,6 +49,7 @@ class ConvTranspose2D(Layer):
 
     axes = "N C H W -> N F H' W'"
     sizes = {"F": "filters"}
+    factors = ("W",)
 
     def __post_init__(self) -> None:
         require_initializer("ConvTranspose2D", "init", self.init)

@@ -62,6 +62,8 @@ class Layer:
     sizes: ClassVar[Mapping[str, str]] = {}
     #: True where the derivative jumps at points a test must keep away from (ReLU at 0).
     has_kinks: ClassVar[bool] = False
+    #: The parameters that the input is multiplied with in matrix products, which mixed precision rounds.
+    factors: ClassVar[tuple[str, ...]] = ()
     #: True where `forward` draws random numbers in training and so needs a `key`.
     uses_key: ClassVar[bool] = False
 

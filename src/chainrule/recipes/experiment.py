@@ -77,7 +77,7 @@ def build(recipe: Recipe, source: Source | None = None) -> Experiment:
     source, splits = load_splits(recipe, source)
     scale = source.scale if recipe.data.normalize in ("unit", "symmetric") else None
     normalizer = Normalizer.fit(recipe.data.normalize, splits.train.X, scale)
-    data = normalized(splits, normalizer, recipe.dtype, lazily=bool(recipe.augment))
+    data = normalized(splits, normalizer, recipe.array_dtype, lazily=bool(recipe.augment))
     train, seed = recipe.train, recipe.seed
     rng = np.random.RandomState(seed) if recipe.generator == "legacy" else None
     network = make_network(recipe, splits.train.input_shape, rng)

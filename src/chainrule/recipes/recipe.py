@@ -176,7 +176,7 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     setting: Literal["as reported", "corrected", "tuned", "own"] = "as reported"
     note: str = ""
     seed: Seed = 0
-    dtype: Literal["float32", "float64"] = "float32"
+    dtype: Literal["float32", "float64", "bfloat16"] = "float32"
     generator: Literal["philox", "legacy"] = "philox"
     reported: Reported = Reported()
     data: DataPart
@@ -184,6 +184,11 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     train: TrainPart = TrainPart()
     lint: LintPart = LintPart()
     search: SearchPart | None = None
+
+    @property
+    def array_dtype(self) -> str:
+        """The dtype of inputs and parameters; bfloat16 is for products alone."""
+        return "float32" if self.dtype == "bfloat16" else self.dtype
 
     @property
     def layers(self) -> tuple[Layer, ...]:

@@ -14,7 +14,7 @@ import numpy as np
 from chainrule.arrays import Array, Shape
 from chainrule.errors import ConfigError, DTypeError, ShapeError, describe, require_number
 from chainrule.layers import Affine, Conv2D, Layer
-from chainrule.layers.sequential import Composite
+from chainrule.layers.sequential import Composite, split_params
 from chainrule.network import Network
 from chainrule.report.plots import new_figure
 
@@ -135,7 +135,7 @@ def _image_shape(input_shape: Shape, size: int) -> Shape:
 
 def _walk(network: Network) -> Iterator[tuple[Layer, dict[str, Array], Shape]]:
     shape: Shape = (1, *network.input_shape)
-    for layer, params in network.body.split(network.tensors):
+    for layer, params in split_params(network.layers, network.tensors):
         if isinstance(layer, Composite) and layer.params:
             raise ConfigError(f"the first layer with weights is inside a {layer.name}, which has no single picture")
         yield layer, params, shape

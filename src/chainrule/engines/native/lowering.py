@@ -25,6 +25,7 @@ from chainrule.engines.native.products import PRODUCTS
 from chainrule.engines.native.simple import SIMPLE
 from chainrule.layers import Branches, Flatten, ReLU, Residual, Softplus
 from chainrule.layers.layer import Layer
+from chainrule.layers.rounded_products import with_rounded_products
 from chainrule.layers.sequential import parameter_names
 from chainrule.losses import Loss, SoftmaxCrossEntropy
 
@@ -136,7 +137,8 @@ _LOWERINGS: dict[type[Layer], Callable[[Plan, Placed, Value], Value]] = {
 
 def _lower_call(plan: Plan, here: Placed, x: Value) -> Value:
     """Run a layer by its own file, on copies of what the arena holds."""
-    layer, net = here.layer, plan.network
+    net = plan.network
+    layer = with_rounded_products(here.layer) if net.mixed else here.layer
     x.uses += 1
     y = plan.value(layer.output_shape((1, *x.shape))[1:])
     plan.fallbacks.append(here.label)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from chainrule.engines.native.memory import NONE, Tensor
@@ -40,7 +41,41 @@ def _mask_target(plan: Plan, x: Value) -> tuple[Tensor, int, Tensor | None]:
     return dx, accumulate, mask
 
 
+@dataclass(frozen=True)
+class _Operand:
+    """One side of a product: a tensor of floats, or of words of two bfloat16; `channels` floats or words in a group."""
+
+    tensor: Tensor
+    channels: int
+    kernels: str  # the ending of the names of kernels that take it
+
+    def offsets(self, taps: list[list[int]]) -> list[int]:
+        """Where the weights of each tap's channels are, a tap after the other; -1 fills the last word of a tap."""
+        fill = [-1] if self.kernels and taps and len(taps[0]) % 2 else []
+        return [offset for tap in taps for offset in (*tap, *fill)]
+
+
+def _operand(plan: Plan, phase: str, tensor: Tensor, groups: int) -> _Operand:
+    """The tensor itself, or under mixed precision a copy rounded to bfloat16."""
+    channels = tensor.c // groups
+    if not plan.network.mixed:
+        return _Operand(tensor, channels, "")
+    words = -(-channels // 2)
+    rounded = plan.tensor((groups * words, tensor.h, tensor.w))
+    plan.clear_border(phase, rounded)
+    plan.emit(
+        phase,
+        "round_pairs",
+        [tensor, rounded, groups],
+        [tensor, rounded],
+        floats=3 * tensor.c * tensor.h * tensor.w // 2,
+    )
+    return _Operand(rounded, words, "_pairs")
+
+
 def _lower_affine(plan: Plan, here: Placed, x: Value, relu: bool) -> Value:
+    if plan.network.mixed:
+        return _lower_mixed_affine(plan, here, x, relu)
     layer: Any = here.layer
     D, M = x.data.c, layer.units
     x.uses += 1
@@ -80,6 +115,48 @@ def _lower_affine(plan: Plan, here: Placed, x: Value, relu: bool) -> Value:
     return y
 
 
+def _lower_mixed_affine(plan: Plan, here: Placed, x: Value, relu: bool) -> Value:
+    """As correlations of images of one pixel, whose operands are words of two bfloat16."""
+    layer: Any = here.layer
+    D, M = x.data.c, layer.units
+    x.uses += 1
+    y = plan.value((M,), rectified=relu)
+    W, b = plan.param(here.names["W"]), plan.param(here.names["b"]) if layer.bias else NONE
+    left = _operand(plan, "forward", x.data, 1)
+    packed = plan.buffer(_padded(M) * left.channels)
+    plan.emit("forward", "pack_pairs", [W, packed, 1, M, 1, 0, *left.offsets([[d * M for d in range(D)]])], [packed])
+    plan.emit(
+        "forward", "correlate_pairs", [left.tensor, y.data, NONE, packed, b, 1, 1, relu, 0, 1, left.channels, 0],
+        [left.tensor, y.data, packed], flops=2 * D * M, floats=D + M, note="affine + bias + ReLU" if relu else "",
+    )  # fmt: skip
+
+    def backward() -> None:
+        plan.layer = here.label
+        d = _masked(plan, y)
+        dW = plan.gradient(here.names["W"])
+        plan.emit(
+            "backward", "correlate_weights_pairs", [x.data, d, dW, 1, 1, 1, D, 0], [x.data, d],
+            flops=2 * D * M, floats=D + M,
+        )  # fmt: skip
+        if layer.bias:
+            plan.emit("backward", "bias_gradient", [d, plan.gradient(here.names["b"])], [d], floats=M)
+        if x.needs_gradient:
+            dx, accumulate, mask = _mask_target(plan, x)
+            right = _operand(plan, "backward", d, 1)
+            turned = plan.buffer(_padded(D) * right.channels)
+            plan.emit("backward", "pack_pairs", [W, turned, 1, D, M, 0, *right.offsets([list(range(M))])], [turned])
+            plan.emit(
+                "backward", "correlate_pairs",
+                lambda: [right.tensor, dx, NONE if mask is None else mask.view()[0], turned, NONE, 1, 1, 0, accumulate,
+                         1, right.channels, 0],
+                [right.tensor, dx, turned, *([mask] if mask else [])],
+                flops=2 * D * M, floats=D + M, note="ReLU of the layer before" if mask else "",
+            )  # fmt: skip
+
+    plan.tape.append(backward)
+    return y
+
+
 def _taps(count: int, dilation: int, stride: int, before: int, phase: int) -> list[tuple[int, int]]:
     """The taps that meet pixels phase, phase + stride, … of one axis, with the windows they belong to there.
 
@@ -108,29 +185,30 @@ def _lower_conv2d(plan: Plan, here: Placed, x: Value, relu: bool) -> Value:
     groups, F = layer.groups, layer.filters
     Cg, Fg, taps = C // groups, F // groups, kh * kw
     x.uses += 1
-    x.data.need_border(top, bottom, left, right)
     y = plan.value((F, *at.output), rectified=relu)
     W, b = plan.param(here.names["W"]), plan.param(here.names["b"]) if layer.bias else NONE
     flops = 2 * F * Cg * taps * at.output[0] * at.output[1]
     area_in, area_out = C * H * Wd, F * at.output[0] * at.output[1]
 
-    forward_offsets = [c * taps + i * kw + j for i in range(kh) for j in range(kw) for c in range(Cg)]
-    packed = plan.buffer(groups * _padded(Fg) * taps * Cg)
-    pack = [W, packed, groups, Fg, Cg * taps, Fg * Cg * taps, *forward_offsets]
-    plan.emit("forward", "pack", pack, [packed])
+    operand = _operand(plan, "forward", x.data, groups)
+    for tensor in (operand.tensor, x.data):  # the weights' gradient reads x itself
+        tensor.need_border(top, bottom, left, right)
+    by_tap = [[c * taps + i * kw + j for c in range(Cg)] for i in range(kh) for j in range(kw)]
+    packed = plan.buffer(groups * _padded(Fg) * taps * operand.channels)
+    pack = [W, packed, groups, Fg, Cg * taps, Fg * Cg * taps, *operand.offsets(by_tap)]
+    plan.emit("forward", f"pack{operand.kernels}", pack, [packed])
     plan.clear_border("forward", y.data)
 
-    def forward_runs() -> tuple[list[int], int]:
-        t = x.data
+    def forward_runs(t: Tensor, channels: int) -> tuple[list[int], int]:
         offsets = [(i * dh - top) * t.row + (j * dw - left) * t.pixel for i in range(kh) for j in range(kw)]
-        return _merge(offsets, Cg)
+        return _merge(offsets, channels)
 
     def arguments() -> list[Any]:
-        runs, length = forward_runs()
-        return [x.data, y.data, NONE, packed, b, sh, sw, relu, 0, groups, length, *runs]
+        runs, length = forward_runs(operand.tensor, operand.channels)
+        return [operand.tensor, y.data, NONE, packed, b, sh, sw, relu, 0, groups, length, *runs]
 
     plan.emit(
-        "forward", "correlate", arguments, [x.data, y.data, packed],
+        "forward", f"correlate{operand.kernels}", arguments, [operand.tensor, y.data, packed],
         flops=flops, floats=area_in + area_out, note="convolution + bias + ReLU" if relu else "",
     )  # fmt: skip
 
@@ -143,15 +221,15 @@ def _lower_conv2d(plan: Plan, here: Placed, x: Value, relu: bool) -> Value:
         sums = plan.buffer(groups * taps * Cg * Fg)
 
         def weight_arguments() -> list[Any]:
-            runs, length = forward_runs()
+            runs, length = forward_runs(x.data, Cg)
             return [x.data, d, sums, sh, sw, groups, length, *runs]
 
         plan.emit(
-            "backward", "correlate_weights", weight_arguments, [x.data, d, sums],
+            "backward", f"correlate_weights{operand.kernels}", weight_arguments, [x.data, d, sums],
             flops=flops, floats=area_in + area_out,
         )  # fmt: skip
         dW = plan.gradient(here.names["W"])
-        unpack = [dW, sums, groups, Fg, Cg * taps, Fg * Cg * taps, *forward_offsets]
+        unpack = [dW, sums, groups, Fg, Cg * taps, Fg * Cg * taps, *itertools.chain(*by_tap)]
         plan.emit("backward", "unpack_gradient", unpack, [sums])
         if x.needs_gradient:
             _conv_input_gradient(plan, at, x, d, W, (groups, Cg, Fg), flops)
@@ -168,6 +246,7 @@ def _conv_input_gradient(
     (kh, kw), stride, (dh, dw) = at.kernel, at.stride, at.dilation
     taps = kh * kw
     dx, accumulate, mask = _mask_target(plan, x)
+    operand = _operand(plan, "backward", d, groups)
     for r, q in itertools.product(range(min(stride[0], dx.h)), range(min(stride[1], dx.w))):
         rows, columns = (
             _taps(count, dilation, step, before, phase)
@@ -179,26 +258,27 @@ def _conv_input_gradient(
         used = [(i, j, a, b) for i, a in rows for j, b in columns]
         ends = [-(-(size - phase) // step) for size, phase, step in ((dx.h, r, stride[0]), (dx.w, q, stride[1]))]
         reach = [[shift for _, shift in axis] or [0] for axis in (rows, columns)]
-        d.need_border(
+        operand.tensor.need_border(
             max(0, -min(reach[0])), max(0, ends[0] + max(reach[0]) - d.h),
             max(0, -min(reach[1])), max(0, ends[1] + max(reach[1]) - d.w),
         )  # fmt: skip
-        offsets = [f * Cg * taps + i * kw + j for i, j, _, _ in used for f in range(Fg)]
-        packed = plan.buffer(max(1, groups * _padded(Cg) * len(offsets)))
+        offsets = operand.offsets([[f * Cg * taps + i * kw + j for f in range(Fg)] for i, j, _, _ in used])
+        packed = plan.buffer(max(1, groups * _padded(Cg) * len(used) * operand.channels))
         pack = [W, packed, groups, Cg, taps, Fg * Cg * taps, *offsets]
         if offsets:
-            plan.emit("backward", "pack", pack, [packed])
+            plan.emit("backward", f"pack{operand.kernels}", pack, [packed])
 
         def arguments(r: int = r, q: int = q, used: Any = used, packed: Any = packed) -> list[Any]:
-            runs, length = _merge([a * d.row + b * d.pixel for _, _, a, b in used], Fg)
+            t = operand.tensor
+            runs, length = _merge([a * t.row + b * t.pixel for _, _, a, b in used], operand.channels)
             view = dx.phase(r, q, stride)
             masked = NONE if mask is None else mask.phase(r, q, stride)[0]
-            return [d, view, masked, packed, NONE, 1, 1, 0, accumulate, groups, length, *runs]
+            return [t, view, masked, packed, NONE, 1, 1, 0, accumulate, groups, length, *runs]
 
         plan.emit(
-            "backward", "correlate", arguments, [d, dx, packed, *([mask] if mask else [])],
-            flops=flops // (stride[0] * stride[1]), floats=dx.c * ends[0] * ends[1] + d.c * d.h * d.w,
-            note="input gradient",
+            "backward", f"correlate{operand.kernels}", arguments,
+            [operand.tensor, dx, packed, *([mask] if mask else [])], flops=flops // (stride[0] * stride[1]),
+            floats=dx.c * ends[0] * ends[1] + d.c * d.h * d.w, note="input gradient",
         )  # fmt: skip
 
 

@@ -301,9 +301,9 @@ def test_bad_inputs(x: Any, error: type[ChainruleError], message: str) -> None:
         ({"seed": 2**64}, ConfigError, r"seed must be an integer >= 0 and < 1.84467e\+19"),
         ({"reg": -0.1}, ConfigError, r"reg must be a number >= 0, got -0.1"),
         ({"reg": math.nan}, ConfigError, r"reg must be a number >= 0, got nan"),
-        ({"dtype": "float16"}, ConfigError, r"dtype must be one of float32, float64, longdouble, bfloat16, got 'float16'"),
-        ({"dtype": int}, ConfigError, r"dtype must be one of float32, float64, longdouble, bfloat16, got <class 'int'>"),
-        ({"dtype": None}, ConfigError, r"dtype must be one of float32, float64, longdouble, bfloat16, got None"),
+        ({"dtype": "float16"}, ConfigError, r"dtype must be one of float32, .*, bfloat16, got 'float16'"),
+        ({"dtype": int}, ConfigError, r"dtype must be one of float32, .*, bfloat16, got <class 'int'>"),
+        ({"dtype": None}, ConfigError, r"dtype must be one of float32, .*, bfloat16, got None"),
     ],
 )
 def test_bad_declarations(options: dict[str, Any], error: type[ChainruleError], message: str) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import chainrule as cr
 from chainrule.arrays import Stream, generator
 from chainrule.engines import Engine
+from chainrule.engines.engine import StepByStep
 from chainrule.errors import ChainruleError, ConfigError, DataError, DivergenceError, DTypeError, ShapeError
 from chainrule.initializers import Normal
 from chainrule.layers import Affine, BatchNorm, ReLU, Tanh
@@ -61,7 +63,7 @@ class Recorder(Callback):
         self.moments.append("end")
 
 
-class Spy:
+class Spy(StepByStep):
     """Stands before an engine and writes down what it is given."""
 
     def __init__(self, engine: Engine) -> None:
@@ -562,3 +564,62 @@ class Rows:
 def test_what_used_to_pass_or_fail_without_a_name(call: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+class EveryStep(Callback):
+    """Asks to be told of each step, and notes the losses it is told of."""
+
+    def __init__(self, every_step: bool) -> None:
+        self.every_step = every_step  # type: ignore[misc]
+        self.losses: list[float] = []
+        self.lengths: list[int] = []
+
+    def on_step_end(self, solver: Solver) -> None:
+        self.losses.append(solver.loss_history[-1])
+        self.lengths.append(len(solver.loss_history))
+
+
+@pytest.mark.parametrize("engine", ["auto", "reference"])
+@pytest.mark.parametrize("sampling", ["shuffled", "replacement"])
+def test_steps_taken_together_are_the_same_steps(engine: str, sampling: str) -> None:
+    solvers = []
+    for every_step in (True, False):
+        network = cr.Network([cr.Affine(9), cr.ReLU(), cr.Dropout(0.3), cr.Affine(3)], input_shape=5, seed=1)
+        rng = np.random.default_rng(0)
+        X, y = rng.standard_normal((208, 5)).astype(np.float32), rng.integers(0, 3, 208)
+        data = {"X_train": X, "y_train": y, "X_val": X[:20], "y_val": y[:20]}
+        options: dict[str, Any] = {"engine": engine, "sampling": sampling, "lr_decay": 0.9, "verbose": False}
+        callback = EveryStep(every_step)
+        solver = Solver(network, data, update_rule="adam", batch_size=4, num_epochs=4, callbacks=[callback], **options)
+        solver.train()
+        solvers.append((solver, callback))
+    (one, each), (many, some) = solvers
+    assert each.losses == one.loss_history
+    assert each.lengths == list(range(1, 209))
+    assert len(some.losses) < 150  # several at a time
+    assert set(some.lengths) >= {1, 52, 104, 156, 208}  # never across the end of an epoch
+    assert one.loss_history == many.loss_history
+    assert one.val_acc_history == many.val_acc_history
+    np.testing.assert_array_equal(one.model.params.flat, many.model.params.flat)
+
+
+def test_divergence_among_steps_taken_together() -> None:
+    network = cr.Network([cr.Affine(3)], input_shape=2, seed=1)
+    X, y = np.ones((400, 2), np.float32), np.zeros(400, int)
+    X[-1] = np.inf
+    data = {"X_train": X, "y_train": y, "X_val": X[:2], "y_val": y[:2]}
+    solver = Solver(network, data, batch_size=1, num_epochs=1, num_train_samples=1, verbose=False)
+    with pytest.raises(cr.DivergenceError, match="the input") as caught:
+        solver.train()
+    assert caught.value.step == len(solver.loss_history) + 1 == solver.engine.step_number + 1
+
+
+def test_printing_with_steps_taken_together(capsys: pytest.CaptureFixture[str]) -> None:
+    network = cr.Network([cr.Affine(3)], input_shape=2, seed=1)
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((300, 2)).astype(np.float32), rng.integers(0, 3, 300)
+    data = {"X_train": X, "y_train": y, "X_val": X[:9], "y_val": y[:9]}
+    solver = Solver(network, data, batch_size=2, num_epochs=1, print_every=7)
+    solver.train()
+    printed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("(Iteration")]
+    assert printed == [f"(Iteration {i + 1} / 150) loss: {solver.loss_history[i]:f}" for i in range(0, 150, 7)]

@@ -92,6 +92,7 @@ def train(
 class Interruption(Callback):
     """Turns the first Ctrl-C or SIGTERM into a stop after the current step; the second ends the program at once."""
 
+    every_step = False
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
     def __init__(self) -> None:

@@ -6,7 +6,7 @@ those are the whole state of training, and `state` / `load_state` hand them out 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from chainrule.arrays import Array
@@ -32,6 +32,19 @@ class Engine(Protocol):
         Raises `DivergenceError` before anything is changed if the loss or a gradient is NaN or infinite.
         """
 
+    def steps(
+        self,
+        X: Array,
+        y: Array,
+        batches: Sequence[Array],
+        factors: Sequence[float] | None = None,
+        losses: list[float] | None = None,
+    ) -> list[float]:
+        """Train on the rows `batches[i]` of (X, y) one after another; the losses, also appended to `losses`.
+
+        A step that raises leaves those before it taken, their losses in `losses`.
+        """
+
     def loss_and_gradients(self, x: Array, y: Array) -> tuple[float, Mapping[str, Array]]:
         """The training loss of a batch and its gradients by name; nothing is changed."""
 
@@ -52,6 +65,29 @@ class Engine(Protocol):
 
     def load_weights(self, weights: Mapping[str, Any]) -> None:
         """Put back what `weights` returned."""
+
+
+class StepByStep:
+    """Several steps as a loop over one."""
+
+    step: Any
+
+    def steps(
+        self,
+        X: Array,
+        y: Array,
+        batches: Sequence[Array],
+        factors: Sequence[float] | None = None,
+        losses: list[float] | None = None,
+    ) -> list[float]:
+        """Train on the rows `batches[i]` of (X, y) one after another; the losses, also appended to `losses`."""
+        rates = [1.0] * len(batches) if factors is None else factors
+        taken = []
+        for rows, factor in zip(batches, rates, strict=True):
+            taken.append(self.step(X[rows], y[rows], factor))
+            if losses is not None:
+                losses.append(taken[-1])
+        return taken
 
 
 def require_same_arrays(own: Mapping[str, Array], given: Mapping[str, Array]) -> None:

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from chainrule.arrays import Array
-from chainrule.engines.engine import Evaluation, require_same_arrays
+from chainrule.engines.engine import Evaluation, StepByStep, require_same_arrays
 from chainrule.engines.function_rule import FunctionRule, RuleFunction
 from chainrule.errors import ConfigError, DivergenceError, DTypeError, ShapeError, describe
 from chainrule.optim import Step, UpdateRule
 
 
-class ForeignEngine:
+class ForeignEngine(StepByStep):
     """Runs a model it knows nothing of but `params` and `loss`."""
 
     def __init__(

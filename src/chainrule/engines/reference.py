@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from chainrule.arrays import Array
-from chainrule.engines.engine import Evaluation, require_same_arrays
+from chainrule.engines.engine import Evaluation, StepByStep, require_same_arrays
 from chainrule.engines.function_rule import FunctionRule
 from chainrule.errors import DivergenceError
 from chainrule.network import Network, as_array
 from chainrule.optim import Step, UpdateRule
 
 
-class ReferenceEngine:
+class ReferenceEngine(StepByStep):
     """Runs a `Network` by its layers' own `forward` and `backward`, with an `UpdateRule` or a function as the rule."""
 
     def __init__(self, network: Network, rule: UpdateRule | FunctionRule) -> None:

@@ -21,6 +21,8 @@ class Progress(Callback):
     Use as a context manager around training, so that the terminal is put right however training ends.
     """
 
+    every_step = False
+
     def __init__(self, console: Console) -> None:
         self.console = console
         self._bar: Any = None

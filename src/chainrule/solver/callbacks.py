@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from chainrule.arrays import Array
 from chainrule.errors import ConfigError, DivergenceError, require_number
@@ -15,13 +15,19 @@ if TYPE_CHECKING:
 
 
 class Callback:
-    """Base of all callbacks; override the moments of interest."""
+    """Base of all callbacks; override the moments of interest.
+
+    A callback whose `on_step_end` may be told of several steps at once, which small networks take much faster, says so by
+    `every_step = False`.
+    """
+
+    every_step: ClassVar[bool] = True
 
     def on_train_begin(self, solver: Solver) -> None:
         """Before the first step."""
 
     def on_step_end(self, solver: Solver) -> None:
-        """After every step; `solver.loss_history[-1]` is its loss."""
+        """After every step, or after several; `solver.loss_history[-1]` is the loss of the last."""
 
     def on_epoch_end(self, solver: Solver) -> None:
         """After the accuracies of an epoch were measured; `solver.history.epochs[-1]` is its record."""

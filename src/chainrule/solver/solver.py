@@ -24,6 +24,8 @@ from chainrule.optim.schedules import EpochDecay
 from chainrule.solver.callbacks import Callback
 from chainrule.solver.history import Epoch, History
 
+SECONDS_AT_ONCE = 0.03  # of training between two looks at what else there is to do
+
 
 class Solver:
     """Trains any object with `params` and `loss(X, y)` by mini-batches; the best parameters are put back at the end.
@@ -116,22 +118,14 @@ class Solver:
         """Run the steps that remain of `num_epochs`, measure after each epoch, and put the best weights back."""
         per_epoch, total = self.batches.steps_per_epoch, self.num_epochs * self.batches.steps_per_epoch
         self._begin(per_epoch, total)
-        with self._feed(self.engine.step_number, total) as batches:
+        with self._feed(self.engine.step_number, total) as ready:
             while self._continues(total):
                 started, first = time.perf_counter(), self.engine.step_number
                 seen = 0
-                for step in range(first, (first // per_epoch + 1) * per_epoch):
-                    x, y = next(batches)
-                    seen += len(x)
-                    factor = self._factor(When(step, per_epoch, total, self._epoch_scores()))
-                    self.history.loss_history.append(self._step(x, y, factor))
-                    if self.verbose and step % self.print_every == 0:
-                        print(f"(Iteration {step + 1} / {total}) loss: {self.history.loss_history[-1]:f}")
-                    self._tell("on_step_end")
-                    if step == 0:
-                        self._measure()
-                    if not self._continues(total):
-                        break
+                end = (first // per_epoch + 1) * per_epoch
+                while self.engine.step_number < end and self._continues(total):
+                    rows, factor = self._advance(ready, end, per_epoch, total)
+                    seen += rows
                 seconds = time.perf_counter() - started
                 self.epoch = self.engine.step_number // per_epoch
                 self._end_epoch(self.engine.step_number - first // per_epoch * per_epoch, seen, seconds, factor)
@@ -139,9 +133,48 @@ class Solver:
         self._tell("on_train_end")
         return self.history
 
+    def _advance(
+        self, ready: Iterator[tuple[Array, Array]] | None, end: int, per_epoch: int, total: int
+    ) -> tuple[int, float]:
+        """One step, or several where nothing has to happen in between; the examples seen and the last factor."""
+        first = self.engine.step_number
+        steps = range(first, min(first + self._at_once, end))
+        factors = [self._factor(When(step, per_epoch, total, self._epoch_scores())) for step in steps]
+        try:
+            if ready is None:
+                seen = self._take(steps, factors)
+            else:
+                x, y = next(ready)
+                self.history.loss_history.append(self.engine.step(x, y, factors[0]))
+                seen = len(x)
+        except DivergenceError as error:
+            raise self._diverged(error) from None
+        for step in steps:
+            if self.verbose and step % self.print_every == 0:
+                loss = self.history.loss_history[step - self.engine.step_number]
+                print(f"(Iteration {step + 1} / {total}) loss: {loss:f}")
+        self._tell("on_step_end")
+        if first == 0:
+            self._measure()
+        return seen, factors[-1]
+
+    def _take(self, steps: range, factors: list[float]) -> int:
+        """Steps in one call of the engine, next time so many that they take some hundredths of a second."""
+        rows = [checked_rows("Solver: sampling", self.batches, step, len(self.X_train)) for step in steps]
+        started = time.perf_counter()
+        if len(rows) == 1:
+            x, y = self.X_train[rows[0]], self.y_train[rows[0]]
+            self.history.loss_history.append(self.engine.step(x, y, factors[0]))
+        else:
+            self.engine.steps(self.X_train, self.y_train, rows, factors, self.history.loss_history)
+        if not any(_needs_every_step(callback) for callback in self.callbacks):
+            pace = (time.perf_counter() - started) / len(rows)
+            self._at_once = int(np.clip(SECONDS_AT_ONCE / max(pace, 1e-6), 1, 2 * self._at_once))
+        return sum(map(len, rows))
+
     def _begin(self, per_epoch: int, total: int) -> None:
         """Forget the record of an epoch that was stopped half-way and will be finished now; tell the callbacks."""
-        self.stop, done = False, self.engine.step_number // per_epoch
+        self.stop, done, self._at_once = False, self.engine.step_number // per_epoch, 1
         if self.engine.step_number < total and len(self.history.epochs) > done:
             del self.history.epochs[done:], self.train_acc_history[done + 1 :], self.val_acc_history[done + 1 :]
         self._tell("on_train_begin")
@@ -149,14 +182,9 @@ class Solver:
     def _continues(self, total: int) -> bool:
         return self.engine.step_number < total and not self.stop
 
-    def _feed(self, first: int, total: int) -> AbstractContextManager[Iterator[tuple[Array, Array]]]:
-        """The batches from step `first` on: out of the loader, or straight from arrays that need no work."""
-        return nullcontext(self._slices(first, total)) if self.loader is None else self.loader.stream(first, total)
-
-    def _slices(self, first: int, total: int) -> Iterator[tuple[Array, Array]]:
-        for step in range(first, total):
-            rows = checked_rows("Solver: sampling", self.batches, step, len(self.X_train))
-            yield self.X_train[rows], self.y_train[rows]
+    def _feed(self, first: int, total: int) -> AbstractContextManager[Iterator[tuple[Array, Array]] | None]:
+        """The batches that the loader prepares from step `first` on; None where the arrays need no work."""
+        return nullcontext(None) if self.loader is None else self.loader.stream(first, total)
 
     def _factor(self, when: When) -> float:
         try:
@@ -166,13 +194,6 @@ class Solver:
         if not np.isfinite(factor):
             raise ConfigError(f"Solver: the schedule's factor must be finite, got {factor} in epoch {when.epoch + 1}")
         return factor
-
-    def _step(self, x: Array, y: Array, factor: float) -> float:
-        """One training step on a batch."""
-        try:
-            return self.engine.step(x, y, factor)
-        except DivergenceError as error:
-            raise self._diverged(error) from None
 
     def _diverged(self, error: DivergenceError) -> DivergenceError:
         for callback in self.callbacks:
@@ -252,6 +273,10 @@ class Solver:
     def _tell(self, moment: str) -> None:
         for callback in self.callbacks:
             getattr(callback, moment)(self)
+
+
+def _needs_every_step(callback: Callback) -> bool:
+    return callback.every_step and type(callback).on_step_end is not Callback.on_step_end
 
 
 def make_loader(model: Any, X: Any, y: Array, batches: Batches, augment: Sequence[Transform], **options: Any) -> Loader:

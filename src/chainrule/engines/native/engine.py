@@ -151,19 +151,34 @@ class NativeEngine(ReferenceEngine):
         return loss
 
     def steps(
-        self, X: Array, y: Array, batches: Sequence[Array], factors: Sequence[float] | None = None
+        self,
+        X: Array,
+        y: Array,
+        batches: Sequence[Array],
+        factors: Sequence[float] | None = None,
+        losses: list[float] | None = None,
     ) -> list[float]:
         """Train on the rows `batches[i]` of (X, y) one after another, in one call; the losses.
 
         factors: of the learning rate, one a step. The same numbers as `step` on each batch.
         """
+        taken: list[float] = [] if losses is None else losses
+        before = len(taken)
+        lies_ready = isinstance(X, np.ndarray) and X.dtype == np.float32 and X.flags.c_contiguous and X.flags.aligned
+        take = self._steps if lies_ready else super().steps  # the whole set is not copied for some steps
+        take(X, y, batches, factors, taken)
+        return taken[before:]
+
+    def _steps(
+        self, X: Array, y: Array, batches: Sequence[Array], factors: Sequence[float] | None, taken: list[float]
+    ) -> None:
         data, targets = self._batch(X, y)
         rows = [self._rows(batch, len(data)) for batch in batches]
         rates = np.ones(len(rows)) if factors is None else np.asarray(factors, np.float64)
         if rates.shape != (len(rows),):
             raise ShapeError(f"NativeEngine: factors must hold one number a batch, {len(rows)}, got {rates.shape}")
         if not rows:
-            return []
+            return
         made = self._compiled(max(map(len, rows)), train=True)
         losses = np.zeros(len(rows))
         resident = self.parts is not None and not made.plan.fallbacks and self._are_targets(targets)
@@ -178,11 +193,11 @@ class NativeEngine(ReferenceEngine):
                     self.network.seed, self.step_number, rates[done:], losses[done:],
                 )  # fmt: skip
                 self.step_number += count
+                taken += losses[done : done + count].tolist()
                 done += count
             if done < len(rows) and status != _OK:  # that step is told, or done with care, by itself
-                losses[done] = self.step(data[rows[done]], targets[rows[done]], float(rates[done]))
+                taken.append(self.step(data[rows[done]], targets[rows[done]], float(rates[done])))
                 done += 1
-        return [float(loss) for loss in losses]
 
     def loss_and_gradients(self, x: Array, y: Array) -> tuple[float, Mapping[str, Array]]:
         """As the next step would see them."""

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Callback:
     """Base of all callbacks; override the moments of interest.
 
-    A callback whose `on_step_end` may be told of several steps at once, which small networks take much faster, says so by
-    `every_step = False`.
+    A callback whose `on_step_end` may be told of several steps at once, which small networks take much faster, says so
+    by `every_step = False`.
     """
 
     every_step: ClassVar[bool] = True

@@ -204,6 +204,25 @@ def test_solver_before_and_after():
     assert report.skipped == {}
 
 
+def test_solver_of_augmented_bytes():
+    experiment = build(recipe('data.augment=[{transform="RandomCrop", padding=1}]'))
+    report = lint(experiment.solver())
+    assert report.ok, report
+    assert {"leaked-rows", "unscaled-inputs", "first-steps"} <= set(report.checked)
+
+
+def test_few_rows_and_no_parameters():
+    data = {"X_train": np.ones((1, 3)), "y_train": np.array([1])}
+    report = lint(cr.Network([cr.ReLU()], input_shape=3), data=data)
+    assert "missing-classes" in report.rules
+
+
+def test_soft_labels():
+    data = parts()
+    soft = {f"y_{part}": np.eye(3)[data[f"y_{part}"]] for part in ("train", "val", "test")}
+    assert lint(net(), data=data | soft).ok
+
+
 def test_regression():
     X, _ = clusters(400)
     y = X @ np.arange(8.0) + 0.1 * np.random.default_rng(0).normal(size=400)

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.data import FACTS, Dataset
+from chainrule.arrays import Array
+from chainrule.data import FACTS, Dataset, NormalizedRows
 from chainrule.errors import CheckpointError, ConfigError, DataError, DTypeError, ShapeError, describe
 from chainrule.lint.probe import copy_of, is_untrained
 from chainrule.lint.subject import Outcome, Part, Subject, Training
@@ -196,8 +197,8 @@ def of_solver(solver: Solver) -> Subject:
             _kept(solver.callbacks),
         ),
         parts={
-            "train": Part(solver.X_train, solver.y_train, np.asarray(solver.X_train)),
-            "val": Part(solver.X_val, solver.y_val, np.asarray(solver.X_val)),
+            "train": Part(solver.X_train, solver.y_train, _raw(solver.X_train)),
+            "val": Part(solver.X_val, solver.y_val, _raw(solver.X_val)),
         },
         model=model,
         history=solver.history if steps else None,
@@ -252,6 +253,11 @@ def _parts(network: Network, data: Any) -> dict[str, Part]:
         network.loss_function.check_targets(scores, y)
         parts[part] = Part(X, y, X)
     return parts
+
+
+def _raw(X: Any) -> Array:
+    """The rows as they are kept; normalising them all would take memory, and equal rows stay equal without it."""
+    return X.X if isinstance(X, NormalizedRows) else np.asarray(X)
 
 
 def _kept(callbacks: Sequence[Callback]) -> str:

@@ -29,7 +29,6 @@ PUBLIC = (
 )
 
 if TYPE_CHECKING:
-    from chainrule.analysis import *
     from chainrule.check import *
     from chainrule.engines import *
     from chainrule.errors import *

@@ -18,6 +18,7 @@ from chainrule.recipes.run import plain_json
 from chainrule.report.tables import console, text_table
 from chainrule.search import Plan
 from chainrule.search import search as run_search
+from chainrule.search.binding import short
 from chainrule.search.ledger import LEASE_SECONDS
 from chainrule.search.results import Results, line
 
@@ -167,5 +168,5 @@ def _show(results: Results, seconds: float, written: list[Path], *, to_stderr: b
             out.print(f"best trial, {results.plan.part.confirm} seeds: {part} accuracy {mean[0]:.4f} ± {mean[1]:.4f}")
     importance = results.importance()
     if importance:
-        out.print("importance: " + ", ".join(f"{name} {share:.0%}" for name, share in importance.items()))
+        out.print("importance: " + ", ".join(f"{short(name)} {share:.0%}" for name, share in importance.items()))
     out.print(f"{seconds:.1f} s; wrote {', '.join(map(str, written))}", soft_wrap=True)

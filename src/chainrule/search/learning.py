@@ -20,6 +20,12 @@ from chainrule.search.binding import stored
 if TYPE_CHECKING:
     from chainrule.search.plan import Outcome
 
+#: Optuna's warnings about what is done here on purpose.
+_EXPECTED = (
+    r"Argument ``(heartbeat_interval|constant_liar)`` is an experimental",
+    r"optuna\.storages\.\S*fail_stale_trials is experimental",
+    r"Heartbeat of storage is supposed to be used with Study\.optimize",
+)
 STARTUP_TRIALS = 4  # that the median rule waits for
 REDUCTION_FACTOR = 3  # of successive halving: one in so many goes on
 
@@ -31,7 +37,8 @@ def import_optuna() -> Any:
     except ImportError:
         raise ConfigError("a search needs Optuna, which comes with: pip install 'chainrule[search]'") from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    for message in _EXPECTED:
+        warnings.filterwarnings("ignore", message)
     return optuna
 
 

@@ -9,10 +9,12 @@ that was given up for dead takes no outcome any more.
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from chainrule.errors import ConfigError
@@ -115,23 +117,30 @@ class Ledger:
                 if values is None:
                     values = self.plan.values(place, outcomes(attempts), begun)
                 # From here on a kill leaves a row that waits, which is what the next one to come begins with.
-                self._study.enqueue_trial(
-                    {n: stored(s, values[n]) for n, s in self.plan.spaces.items() if n in values},
-                    user_attrs={"place": list(place), "values": values},
+                self._study.add_trial(
+                    self._optuna.trial.create_trial(
+                        state=self._optuna.trial.TrialState.WAITING,
+                        params={n: stored(s, values[n]) for n, s in self.plan.spaces.items()},
+                        distributions=self._distributions,
+                        user_attrs={"place": list(place), "values": values},
+                    )
                 )
             row = self._study.ask(self._distributions)
             row_id = self.storage.optuna.get_trial_id_from_study_id_trial_number(self._id, row.number)
             self.storage.optuna.record_heartbeat(row_id)
-            row.set_user_attr("worker", worker)  # without this, the process died above and the row is dead
+            row.set_user_attr(
+                "worker", {"name": worker, "process": this_process()}
+            )  # without this, the process died above and the row is dead
             place, known = Place(*row.user_attrs["place"]), outcomes(attempts)
             earlier = [known[p] for p in self.plan.learns_from(place)]
             return Claim(place, row.user_attrs["values"], earlier, row, row_id)
 
     def _bury(self) -> None:
-        """End the rows of processes that are dead: without a sign of life, or killed while they began."""
+        """End the rows of processes that are dead: without a sign of life, known to be, or killed while they began."""
         self._optuna.storages.fail_stale_trials(self._study)
         for row in self._study.get_trials(deepcopy=False):
-            if row.state.name == "RUNNING" and "worker" not in row.user_attrs:
+            worker = row.user_attrs.get("worker")
+            if row.state.name == "RUNNING" and (worker is None or is_dead(worker["process"])):
                 self._study.tell(row.number, state=self._optuna.trial.TrialState.FAIL)
 
     @contextlib.contextmanager
@@ -168,8 +177,7 @@ class Ledger:
         with self.storage.errors(), self._lock():
             if not self._runs(claim):
                 return False
-            for key, note in {**notes, "value": value, "status": status}.items():
-                claim.row.set_user_attr(key, note)
+            claim.row.set_user_attr("outcome", {**notes, "value": value, "status": status})
             if status == "finished":
                 self._study.tell(claim.row.number, value)
             else:
@@ -180,7 +188,7 @@ class Ledger:
         """End the attempt without an outcome, because its process is asked to stop."""
         with self.storage.errors(), self._lock():
             if self._runs(claim):
-                claim.row.set_user_attr("status", "interrupted")
+                claim.row.set_user_attr("outcome", {"status": "interrupted"})
                 self._study.tell(claim.row.number, state=self._optuna.trial.TrialState.FAIL)
 
     def _runs(self, claim: Claim) -> bool:
@@ -190,15 +198,21 @@ class Ledger:
         """End what the process `worker` was at, which is known to be dead: nobody needs to wait for its lease."""
         with self.storage.errors(), self._lock():
             for row in self._study.get_trials(deepcopy=False):
-                if row.state.name == "RUNNING" and row.user_attrs.get("worker") == worker:
+                if (
+                    row.state.name == "RUNNING"
+                    and "worker" in row.user_attrs
+                    and row.user_attrs["worker"]["name"] == worker
+                ):
                     self._study.tell(row.number, state=self._optuna.trial.TrialState.FAIL)
 
     def _attempt(self, row: Any) -> Attempt:
-        notes = dict(row.user_attrs)
-        place, values = Place(*notes.pop("place")), notes.pop("values")
-        ended = {"COMPLETE": "finished", "PRUNED": "pruned", "FAIL": "killed"}
-        status = notes.pop("status", ended.get(row.state.name)) if row.state.is_finished() else "running"
-        return Attempt(place, row.number, status, values, notes.pop("value", None), row.intermediate_values, notes)
+        place, values = Place(*row.user_attrs["place"]), row.user_attrs["values"]
+        # An outcome in a row that was not ended is that of a process killed between the two: it does not count.
+        notes = dict(row.user_attrs.get("outcome", {"status": "killed"})) if row.state.is_finished() else {}
+        status, value = notes.pop("status", "running"), notes.pop("value", None)
+        if row.state.name == "FAIL" and status != "interrupted":
+            status, value = "killed", None
+        return Attempt(place, row.number, status, values, value, row.intermediate_values, notes)
 
 
 def outcomes(attempts: Sequence[Attempt]) -> dict[Place, Outcome]:
@@ -225,6 +239,29 @@ def next_place(plan: Plan, attempts: Sequence[Attempt]) -> Place | Literal["wait
                 return "wait"
             return "done" if plan.is_confirmation(place) and plan.best(known) is None else place
     return "wait" if running - known.keys() else "done"
+
+
+def this_process() -> list[Any]:
+    """The machine, as far as process numbers hold on it (None where that cannot be told), and this process's number."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        return [f"{boot} {os.stat('/proc/self/ns/pid').st_ino}", os.getpid()]
+    except OSError:
+        return [None, os.getpid()]
+
+
+def is_dead(process: list[Any]) -> bool:
+    """Whether a process of this machine is gone. False where it runs elsewhere: then its lease has to end."""
+    machine, number = process
+    if machine is None or machine != this_process()[0]:
+        return False
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # it is another user's
+        return False
+    return False
 
 
 def wait(seconds: float, stop: threading.Event) -> None:

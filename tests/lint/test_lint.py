@@ -291,6 +291,7 @@ class TestCommand:
         ("words", "said"),
         [
             (["nowhere"], "unknown recipe"),
+            ([""], "the subject must be a recipe, a run or a checkpoint, got ''"),
             (["digits-mlp", "--ignore", "nothing"], "unknown lint rule"),
             (["RUN", "--set", "seed=1"], "--set changes recipes"),
             (["FOLDER"], "neither a run folder nor a checkpoint"),

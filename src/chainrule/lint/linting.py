@@ -30,7 +30,8 @@ def lint(
     to leave out, beside those that the recipe names under [lint]. static: look at what is declared only; no data is
     loaded and nothing is computed.
 
-    Deterministic: the same subject gives the same report. Nothing is trained; parameters stay as they are.
+    Deterministic: the same subject gives the same report. Parameters stay as they are; only a copy is trained for ten
+    steps.
     Raises a typed error where the subject cannot be read, or does not fit its data.
 
     >>> from chainrule import Affine, Network, Softmax

@@ -56,8 +56,10 @@ def subject_of(thing: Any, data: Mapping[str, Any] | None, *, static: bool) -> S
 
 def resolve(name: str | os.PathLike[str]) -> Recipe | Path:
     """The recipe of that name or path, or the folder of a run or a checkpoint."""
+    if not str(name).strip():
+        raise ConfigError(f"lint: the subject must be a recipe, a run or a checkpoint, got {str(name)!r}")
     for folder in (Path(name), Path("runs") / name):
-        if str(name) and ((folder / RECIPE).is_file() or (folder / MANIFEST).is_file()):
+        if (folder / RECIPE).is_file() or (folder / MANIFEST).is_file():
             return folder
     if Path(name).is_dir():
         raise ConfigError(f"{name} is neither a run folder nor a checkpoint: it holds no {RECIPE} and no {MANIFEST}")

@@ -19,7 +19,7 @@ SHARE = 0.03
 
 
 class LearnedNothing(Rule):
-    """A training loss that has fallen by less than 3 % (below its start, and below that of its best moment)."""
+    """A training loss that has fallen by less than 3 %."""
 
     key = "learned-nothing"
     severity = "error"

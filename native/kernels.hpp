@@ -15,6 +15,10 @@
     K(correlate_pairs, "x:view y:view mask packed bias stride_h stride_w relu accumulate groups run_length runs*")    \
     K(correlate_weights, "x:view d:view g stride_h stride_w groups run_length runs*")                                 \
     K(correlate_weights_pairs, "x:view d:view g stride_h stride_w groups run_length runs*")                           \
+    K(pack_winograd, "weights packed inputs outputs k_stride f_stride flip")                                          \
+    K(correlate_winograd, "x:view y:view mask packed bias shift relu accumulate")                                     \
+    K(correlate_weights_winograd, "x:view d:view sums shift")                                                         \
+    K(unpack_winograd, "weights sums inputs outputs")                                                                 \
     K(affine_forward, "x:view y:view W b relu")                                                                       \
     K(affine_backward, "d:view dx:view W mask accumulate")                                                            \
     K(affine_gradient, "x:view d:view dW")                                                                            \

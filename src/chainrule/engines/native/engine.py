@@ -18,7 +18,16 @@ from chainrule.engines.native.memory import BUFFERS, GRADIENTS, PARAMS, SLOTS, m
 from chainrule.engines.native.plan import Operation, Plan, Value
 from chainrule.engines.native.rules import native_parts
 from chainrule.engines.reference import ReferenceEngine, is_finite
-from chainrule.errors import ChainruleError, ConfigError, DTypeError, ShapeError, describe, require_number, unknown
+from chainrule.errors import (
+    ChainruleError,
+    ConfigError,
+    DTypeError,
+    ShapeError,
+    describe,
+    require_bool,
+    require_number,
+    unknown,
+)
 from chainrule.network import Network, as_array
 from chainrule.optim import UpdateRule
 
@@ -47,7 +56,7 @@ class _Compiled:
         self.plan: Plan
         self.scores: Value
         self.capacity = capacity
-        self.plan, _, self.scores = make_plan(engine.network, capacity, train=train)
+        self.plan, _, self.scores = make_plan(engine.network, capacity, train=train, winograd=engine.winograd)
         floats = self.plan.finish()
         self.plan.arena = self.arena = make_arena(floats)
         self.program = _native.Program(engine.instruction_set, engine.threads)
@@ -72,12 +81,18 @@ class NativeEngine(ReferenceEngine):
     """Runs a float32 `Network` by compiled kernels; the same numbers as the reference engine to rounding.
 
     threads: how many; see `default_threads`. instruction_set: one of `_native.instruction_sets()`, the best unless
-    given. The results do not depend on the number of threads, bit for bit. After a step `network.gradients` holds
-    no gradient of weights that were updated together with it; `loss_and_gradients` fills it.
+    given. winograd: whether 3 × 3 convolutions of many channels take the way with fewer products. The results do not
+    depend on the number of threads, bit for bit. After a step `network.gradients` holds no gradient of weights that
+    were updated together with it; `loss_and_gradients` fills it.
     """
 
     def __init__(
-        self, network: Network, rule: UpdateRule, threads: int | None = None, instruction_set: str | None = None
+        self,
+        network: Network,
+        rule: UpdateRule,
+        threads: int | None = None,
+        instruction_set: str | None = None,
+        winograd: bool = True,
     ) -> None:
         from chainrule.engines import _native
 
@@ -91,6 +106,8 @@ class NativeEngine(ReferenceEngine):
         if instruction_set is not None and instruction_set not in known:
             raise unknown("instruction set", instruction_set, known)
         self.instruction_set = known[0] if instruction_set is None else instruction_set
+        require_bool("NativeEngine", "winograd", winograd)
+        self.winograd = winograd
         self._reg = network.reg
         self.parts = native_parts(rule, network.reg)
         self._train: _Compiled | None = None

@@ -212,9 +212,9 @@ def write(plan: Plan, tensor: Tensor, array: Any, *, add: bool = False) -> None:
 # -- the whole ---------------------------------------------------------------------------------------------------------
 
 
-def make_plan(network: Any, capacity: int, *, train: bool) -> tuple[Plan, Value, Value]:
+def make_plan(network: Any, capacity: int, *, train: bool, winograd: bool = True) -> tuple[Plan, Value, Value]:
     """The plan of a training step, or of a forward pass in test mode; its input and its scores."""
-    plan = Plan(network, capacity, train=train)
+    plan = Plan(network, capacity, train=train, winograd=winograd)
     x = plan.value(network.input_shape, needs_gradient=False)
     plan.layer = "input"
     plan.clear_border("forward", x.data)

@@ -54,8 +54,8 @@ class Operation:
 class Plan:
     """Operations for batches of up to `capacity` rows of `network`."""
 
-    def __init__(self, network: Network, capacity: int, *, train: bool) -> None:
-        self.network, self.capacity, self.train = network, capacity, train
+    def __init__(self, network: Network, capacity: int, *, train: bool, winograd: bool = True) -> None:
+        self.network, self.capacity, self.train, self.winograd = network, capacity, train, winograd
         self.operations: list[Operation] = []
         self.tape: list[Callable[[], None]] = []
         self.tensors: list[Tensor] = []

@@ -7,38 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from chainrule.engines.native.gradients import lower_bias_gradient, mask_target, masked, padded
 from chainrule.engines.native.memory import NONE, Tensor
 from chainrule.engines.native.placed import Placed
 from chainrule.engines.native.plan import Plan, Value
+from chainrule.engines.native.winograd import lower_winograd, suits
 from chainrule.geometry import Windows
 from chainrule.layers import Affine, Conv2D
 from chainrule.layers.layer import Layer
-
-
-def _masked(plan: Plan, y: Value) -> Tensor:
-    """The gradient at y, zeroed where a fused ReLU was not positive, unless its maker has done that already."""
-    d = plan.grad_of(y)
-    if y.rectified and not y.masked:
-        zeros = [NONE] * 4
-        plan.emit(
-            "backward",
-            "block_backward",
-            [d, y.data, d, zeros, 1, 1, 1, NONE, 0, 1.0],
-            [d, y.data],
-            floats=3 * y.data.h * y.data.w * y.data.c,
-            note="ReLU",
-        )
-    return d
-
-
-def _mask_target(plan: Plan, x: Value) -> tuple[Tensor, int, Tensor | None]:
-    """Where a product writes the gradient of its input, and the mask it can apply on the way out."""
-    dx, accumulate = plan.target(x)
-    mask = x.data if x.rectified and x.uses == 1 else None
-    if mask is not None:
-        x.masked = True
-        dx.share_border(mask)  # one distance then serves both
-    return dx, accumulate, mask
 
 
 @dataclass(frozen=True)
@@ -89,9 +65,9 @@ def _lower_affine(plan: Plan, here: Placed, x: Value, relu: bool) -> Value:
 
     def backward() -> None:
         plan.layer = here.label
-        d = _masked(plan, y)
+        d = masked(plan, y)
         if x.needs_gradient:
-            dx, accumulate, mask = _mask_target(plan, x)
+            dx, accumulate, mask = mask_target(plan, x)
             touched = [d, dx, *([mask] if mask else [])]
             plan.emit(
                 "backward", "affine_backward",
@@ -107,9 +83,7 @@ def _lower_affine(plan: Plan, here: Placed, x: Value, relu: bool) -> Value:
             flops=2 * D * M, floats=D + M, note="gradient + update rule",
         )  # fmt: skip
         plan.fused_weights.add(here.names["W"])
-        if layer.bias:
-            db = plan.gradient(here.names["b"])
-            plan.emit("backward", "bias_gradient", [d, db], [d], floats=M)
+        lower_bias_gradient(plan, here, d)
 
     plan.tape.append(backward)
     return y
@@ -123,7 +97,7 @@ def _lower_mixed_affine(plan: Plan, here: Placed, x: Value, relu: bool) -> Value
     y = plan.value((M,), rectified=relu)
     W, b = plan.param(here.names["W"]), plan.param(here.names["b"]) if layer.bias else NONE
     left = _operand(plan, "forward", x.data, 1)
-    packed = plan.buffer(_padded(M) * left.channels)
+    packed = plan.buffer(padded(M) * left.channels)
     plan.emit("forward", "pack_pairs", [W, packed, 1, M, 1, 0, *left.offsets([[d * M for d in range(D)]])], [packed])
     plan.emit(
         "forward", "correlate_pairs", [left.tensor, y.data, NONE, packed, b, 1, 1, relu, 0, 1, left.channels, 0],
@@ -132,18 +106,17 @@ def _lower_mixed_affine(plan: Plan, here: Placed, x: Value, relu: bool) -> Value
 
     def backward() -> None:
         plan.layer = here.label
-        d = _masked(plan, y)
+        d = masked(plan, y)
         dW = plan.gradient(here.names["W"])
         plan.emit(
             "backward", "correlate_weights_pairs", [x.data, d, dW, 1, 1, 1, D, 0], [x.data, d],
             flops=2 * D * M, floats=D + M,
         )  # fmt: skip
-        if layer.bias:
-            plan.emit("backward", "bias_gradient", [d, plan.gradient(here.names["b"])], [d], floats=M)
+        lower_bias_gradient(plan, here, d)
         if x.needs_gradient:
-            dx, accumulate, mask = _mask_target(plan, x)
+            dx, accumulate, mask = mask_target(plan, x)
             right = _operand(plan, "backward", d, 1)
-            turned = plan.buffer(_padded(D) * right.channels)
+            turned = plan.buffer(padded(D) * right.channels)
             plan.emit("backward", "pack_pairs", [W, turned, 1, D, M, 0, *right.offsets([list(range(M))])], [turned])
             plan.emit(
                 "backward", "correlate_pairs",
@@ -180,6 +153,8 @@ def _lower_conv2d(plan: Plan, here: Placed, x: Value, relu: bool) -> Value:
     layer: Any = here.layer
     C, H, Wd = x.shape
     at = layer.windows(H, Wd)
+    if suits(plan, layer, at, C):
+        return lower_winograd(plan, here, x, relu, at)
     (kh, kw), (sh, sw), (dh, dw) = at.kernel, at.stride, at.dilation
     top, bottom, left, right = at.padding
     groups, F = layer.groups, layer.filters
@@ -194,7 +169,7 @@ def _lower_conv2d(plan: Plan, here: Placed, x: Value, relu: bool) -> Value:
     for tensor in (operand.tensor, x.data):  # the weights' gradient reads x itself
         tensor.need_border(top, bottom, left, right)
     by_tap = [[c * taps + i * kw + j for c in range(Cg)] for i in range(kh) for j in range(kw)]
-    packed = plan.buffer(groups * _padded(Fg) * taps * operand.channels)
+    packed = plan.buffer(groups * padded(Fg) * taps * operand.channels)
     pack = [W, packed, groups, Fg, Cg * taps, Fg * Cg * taps, *operand.offsets(by_tap)]
     plan.emit("forward", f"pack{operand.kernels}", pack, [packed])
     plan.clear_border("forward", y.data)
@@ -214,10 +189,8 @@ def _lower_conv2d(plan: Plan, here: Placed, x: Value, relu: bool) -> Value:
 
     def backward() -> None:
         plan.layer = here.label
-        d = _masked(plan, y)
-        if layer.bias:
-            db = plan.gradient(here.names["b"])
-            plan.emit("backward", "bias_gradient", [d, db], [d], floats=area_out)
+        d = masked(plan, y)
+        lower_bias_gradient(plan, here, d)
         sums = plan.buffer(groups * taps * Cg * Fg)
 
         def weight_arguments() -> list[Any]:
@@ -245,7 +218,7 @@ def _conv_input_gradient(
     groups, Cg, Fg = sizes
     (kh, kw), stride, (dh, dw) = at.kernel, at.stride, at.dilation
     taps = kh * kw
-    dx, accumulate, mask = _mask_target(plan, x)
+    dx, accumulate, mask = mask_target(plan, x)
     operand = _operand(plan, "backward", d, groups)
     for r, q in itertools.product(range(min(stride[0], dx.h)), range(min(stride[1], dx.w))):
         rows, columns = (
@@ -263,7 +236,7 @@ def _conv_input_gradient(
             max(0, -min(reach[1])), max(0, ends[1] + max(reach[1]) - d.w),
         )  # fmt: skip
         offsets = operand.offsets([[f * Cg * taps + i * kw + j for f in range(Fg)] for i, j, _, _ in used])
-        packed = plan.buffer(max(1, groups * _padded(Cg) * len(used) * operand.channels))
+        packed = plan.buffer(max(1, groups * padded(Cg) * len(used) * operand.channels))
         pack = [W, packed, groups, Cg, taps, Fg * Cg * taps, *offsets]
         if offsets:
             plan.emit("backward", f"pack{operand.kernels}", pack, [packed])
@@ -280,10 +253,6 @@ def _conv_input_gradient(
             [operand.tensor, dx, packed, *([mask] if mask else [])], flops=flops // (stride[0] * stride[1]),
             floats=dx.c * ends[0] * ends[1] + d.c * d.h * d.w, note="input gradient",
         )  # fmt: skip
-
-
-def _padded(outputs: int) -> int:
-    return -(-outputs // 16) * 16  # whole vectors of the widest instruction set
 
 
 PRODUCTS: dict[type[Layer], Callable[[Plan, Placed, Value, bool], Value]] = {

@@ -6,6 +6,7 @@ nearest known name for a misspelt one.
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import tomllib
@@ -60,7 +61,8 @@ def parse_recipe(text: str, where: str = "recipe") -> Recipe:
 def apply_overrides(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
     """A copy of `recipe` with entries replaced, each given as `key=value`.
 
-    The key is a path such as `train.optim_config.learning_rate` or `model.layers.0.units`. The value is a TOML value;
+    The key is a path such as `train.optim_config.learning_rate` or `model.layers.0.units`; `model.layers.*.units` is
+    that of every layer that has `units`. The value is a TOML value;
     what is none is taken as a string. `data.folder` takes the place of `data.name`, and that of the folder with its
     options. Raises `ConfigError` naming the key.
 
@@ -96,7 +98,11 @@ def change(recipe: Recipe, changes: Mapping[str, Any], where: str | None = None)
 def _changed(recipe: Recipe, changes: Sequence[tuple[str, Any]], where: str) -> Recipe:
     plain = to_plain(recipe)
     for key, value in changes:
-        _assign(plain, key, value)
+        paths = _paths(plain, key.split("."))
+        if not paths:
+            raise ConfigError(f"{where}: {key} is the path of nothing in recipe {recipe.name}")
+        for path in paths:
+            _assign(plain, path, copy.deepcopy(value))
     _keep_one_source(plain, {key for key, _ in changes})
     return _recipe(plain, where)
 
@@ -172,6 +178,9 @@ def _choices(struct: Any, keys: Sequence[str]) -> list[Any]:
     """The values that the `Literal` at the path `keys` of a struct allows."""
     hint = struct
     for key in keys:
+        if key.isdigit():  # an entry of a list, whose type its first argument is
+            hint = typing.get_args(next(o for o in (hint, *typing.get_args(hint)) if typing.get_origin(o) is list))[0]
+            continue
         tables = [o for o in (hint, *typing.get_args(hint)) if isinstance(o, type) and issubclass(o, msgspec.Struct)]
         hint = typing.get_type_hints(tables[0])[key]
     options = [hint, *typing.get_args(hint)]
@@ -185,6 +194,19 @@ def _keep_one_source(plain: dict[str, Any], given: set[str]) -> None:
             for other in others:
                 if f"data.{other}" not in given:
                     plain["data"].pop(other, None)
+
+
+def _paths(node: Any, path: list[str]) -> list[str]:
+    """The paths that `path` means below `node`: `*` is every entry of a list that has the next word."""
+    if "*" not in path:
+        return [".".join(path)]
+    at = path.index("*")
+    for word in path[:at]:
+        node = node.get(word) if isinstance(node, dict) else None
+    if not isinstance(node, list) or at + 1 == len(path):
+        return []
+    fitting = [i for i, entry in enumerate(node) if isinstance(entry, dict) and path[at + 1] in entry]
+    return [".".join([*path[:at], str(i), rest]) for i in fitting for rest in _paths(node[i], path[at + 1 :])]
 
 
 def _assign(plain: dict[str, Any], key: str, value: Any) -> None:

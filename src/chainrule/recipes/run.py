@@ -110,8 +110,13 @@ def train(experiment: Experiment, solver: Solver, folder: Path) -> None:
         _write_json(folder / HISTORY, solver.history.to_dict())
 
 
-def finish(experiment: Experiment, folder: Path, solver: Solver, *, seconds: float, status: str) -> dict[str, Any]:
-    """Evaluate the best weights on every part and write the rest of the run folder; returns the results."""
+def finish(
+    experiment: Experiment, folder: Path, solver: Solver, *, seconds: float, status: str, figures: bool = True
+) -> dict[str, Any]:
+    """Evaluate the best weights on every part and write the rest of the run folder; returns the results.
+
+    `figures` are curves.png and confusion.png.
+    """
     from chainrule.report.plots import confusion_figure, curves_figure, save_figure
 
     recipe = experiment.recipe
@@ -144,14 +149,16 @@ def finish(experiment: Experiment, folder: Path, solver: Solver, *, seconds: flo
             "python": platform.python_version(),
         },
     }
-    save_figure(curves_figure(solver.history, recipe.title), folder / "curves.png")
+    if figures:
+        save_figure(curves_figure(solver.history, recipe.title), folder / "curves.png")
     names = class_names(experiment)
     if names is not None:
         part, rows = test_part(experiment.splits)
         y, predicted = rows.y, experiment.network.predict(experiment.data[f"X_{part}"])
         results["classes"] = [row._asdict() for row in class_table(y, predicted, names)]
-        figure = confusion_figure(confusion_matrix(y, predicted, len(names)), names, f"{recipe.title}: {part} set")
-        save_figure(figure, folder / "confusion.png")
+        if figures:
+            matrix = confusion_matrix(y, predicted, len(names))
+            save_figure(confusion_figure(matrix, names, f"{recipe.title}: {part} set"), folder / "confusion.png")
     _write_json(folder / RESULTS, results)
     return results
 

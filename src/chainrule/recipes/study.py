@@ -13,7 +13,7 @@ named variants, a grid of values, or both, all of which are combined:
     name = "1000 units"
     set = { "model.layers.1.units" = 1000 }
 
-A path may hold `*`: `model.layers.*.init.scale` is that of every layer that has an `init`. `judge` says what is put
+`judge` says what is put
 beside the study's reported figures: the "best" variant on the validation rows, or, with "each", nothing but every
 variant's own figures. `claims` are comparisons of two variants.
 """
@@ -30,7 +30,7 @@ from msgspec import Meta, Struct
 
 from chainrule.errors import ConfigError, unknown
 from chainrule.recipes.reading import change, convert, list_recipes, load_recipe, parse_tables, read_tables
-from chainrule.recipes.recipe import Recipe, Reported, to_plain
+from chainrule.recipes.recipe import Recipe, Reported
 
 Figure = Literal[
     "train_accuracy", "val_accuracy", "test_accuracy", "train_loss", "val_loss", "test_loss", "mean_step_loss"
@@ -126,14 +126,8 @@ class Study(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         base = load_recipe(self.base if variant.base is None else variant.base)
         words = {"name": self.name, "title": f"{self.title}: {variant.name}", "setting": self.setting, "note": ""}
         plain = {k: v for k, v in msgspec.to_builtins(variant.reported).items() if v is not None}
-        where = f"variant {variant.name!r}"
-        recipe = base
-        for key, value in {**self.set, **variant.set, **words, "reported": plain}.items():
-            paths = _paths(to_plain(recipe), key.split("."))
-            if not paths:
-                raise ConfigError(f"{where}: {key} is the path of nothing in recipe {base.name}")
-            recipe = change(recipe, dict.fromkeys(paths, value), where)
-        return recipe
+        changes = {**self.set, **variant.set, **words, "reported": plain}
+        return change(base, changes, f"variant {variant.name!r}")
 
 
 def list_studies() -> list[str]:
@@ -180,23 +174,6 @@ def load_any(text: str) -> Recipe | Study:
     if text not in known:
         raise unknown("recipe or study", text, [*known, *list_studies()])
     return load_recipe(text)
-
-
-def _paths(node: Any, path: list[str]) -> list[str]:
-    """The paths that `path` means below `node`: `*` is every entry of a list that has the next word."""
-    if "*" not in path:
-        return [".".join(path)]
-    at = path.index("*")
-    for word in path[:at]:
-        node = node[int(word)] if isinstance(node, list) and word.isdigit() else _entry(node, word)
-    if not isinstance(node, list) or at + 1 == len(path):
-        return []
-    fitting = [i for i, entry in enumerate(node) if isinstance(entry, dict) and path[at + 1] in entry]
-    return [p for i in fitting for p in (".".join([*path[:at], str(i), q]) for q in _paths(node[i], path[at + 1 :]))]
-
-
-def _entry(node: Any, word: str) -> Any:
-    return node.get(word) if isinstance(node, dict) else None
 
 
 def _short(value: Any) -> str:

@@ -7,17 +7,18 @@ from chainrule.recipes import Recipe
 from chainrule.recipes.experiment import declared_shape
 from chainrule.summary import Summary
 
-STEP_SECONDS, FLOPS_PER_SECOND = 1e-4, 6e10  # of one core, roughly
+EPOCH_SECONDS, STEP_SECONDS, FLOPS_PER_SECOND = 1e-2, 1e-4, 6e10  # of one core, roughly
 PASSES = 3  # forward, and backward to inputs and to weights
 UNKNOWN_ROWS = 1000  # of a folder of images, which is not looked into for this
 
 
 def estimate(recipe: Recipe) -> float:
-    """Seconds on one core: the steps, and their arithmetic."""
+    """Seconds on one core: the epochs with what is measured after each, their steps, and the arithmetic."""
     rows = training_rows(recipe)
     steps = recipe.train.epochs * max(rows // recipe.train.batch_size, 1)
     multiply_adds = Summary(recipe.layers, declared_shape(recipe), 4).multiply_adds
-    return steps * STEP_SECONDS + recipe.train.epochs * rows * multiply_adds * 2 * PASSES / FLOPS_PER_SECOND
+    arithmetic = recipe.train.epochs * rows * multiply_adds * 2 * PASSES / FLOPS_PER_SECOND
+    return recipe.train.epochs * EPOCH_SECONDS + steps * STEP_SECONDS + arithmetic
 
 
 def training_rows(recipe: Recipe) -> int:

@@ -18,6 +18,7 @@ from chainrule.reproduce.jobs import Job, Row, longest_first
 from chainrule.reproduce.worker import MEASURED
 
 DAY = 86_400.0
+WORKER = [sys.executable, "-m", "chainrule.reproduce.worker"]
 
 Report = Callable[[str], None]
 
@@ -67,7 +68,7 @@ class Team:
             if self.ended or not jobs:
                 return
             child = subprocess.Popen(
-                [sys.executable, "-m", "chainrule.reproduce.worker"],
+                WORKER,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

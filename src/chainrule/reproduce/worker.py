@@ -29,7 +29,7 @@ from chainrule.errors import ChainruleError, DivergenceError
 from chainrule.files import write_atomically
 from chainrule.recipes import Experiment, Recipe, build, parse_recipe
 from chainrule.recipes.experiment import open_source
-from chainrule.recipes.run import finish, plain_json, train
+from chainrule.recipes.run import RESULTS, finish, plain_json, train
 
 #: Written last: what the table needs beside the run folder's own files, or why there is no more than this.
 MEASURED = "measured.json"
@@ -57,6 +57,7 @@ def run_job(recipe: Recipe, folder: Path, engine: str, sources: dict[str, Source
     part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
     try:
         outcome = _train(recipe, part, engine, sources)
+        _name_folder(part, folder)
         os.chmod(part, 0o755)
         os.replace(part, folder)
         return outcome
@@ -85,11 +86,19 @@ def _train(recipe: Recipe, folder: Path, engine: str, sources: dict[str, Source]
         _write(folder, {"outcome": f"diverged: {error}", "seconds": time.perf_counter() - started})
         return "diverged"
     seconds = time.perf_counter() - started
-    finish(experiment, folder, solver, seconds=seconds, status="finished")
+    finish(experiment, folder, solver, seconds=seconds, status="finished", figures=False)
     measured = measure(experiment, solver.loss_history)
     machine = {"load_average": [before, load_average()], "threads": os.environ.get("CHAINRULE_THREADS")}
     _write(folder, {"outcome": "finished", "seconds": seconds, **measured, **machine})
     return "finished"
+
+
+def _name_folder(part: Path, folder: Path) -> None:
+    """Say in the results where the run will lie, not where it was made."""
+    if (part / RESULTS).is_file():
+        results = json.loads((part / RESULTS).read_text("utf-8"))
+        if "run" in results:
+            write_atomically(part / RESULTS, json.dumps({**results, "run": str(folder)}, indent=1) + "\n")
 
 
 def measure(experiment: Experiment, loss_history: list[float]) -> dict[str, Any]:

@@ -11,11 +11,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from chainrule.data import Dataset
+from chainrule.data import Dataset, Source
 from chainrule.ensembles.ensemble import Ensemble, Member
 from chainrule.ensembles.views import Views
 from chainrule.errors import ConfigError, require_number
-from chainrule.recipes.experiment import build, load_splits, test_part
+from chainrule.recipes.experiment import build, load_splits, open_source, test_part
 from chainrule.recipes.recipe import Recipe, require_recipe
 from chainrule.recipes.run import RECIPE, Run, finish, load_run, new_run_folder
 from chainrule.recipes.run import train as run_training
@@ -84,21 +84,29 @@ def train_members(
     """
     require_recipe("train_members", recipe)
     require_number("train_members", "count", count, integer=True, low=1)
+    source = open_source(recipe)  # once for all members
     for i in range(count):
         seed = recipe.seed + i
         data = replace(recipe.data, bootstrap=seed) if bootstrap else recipe.data
         chosen = replace(recipe, seed=seed, data=data).check(f"recipe {recipe.name} with seed={seed}")
-        results = train_run(chosen, folder / str(i + 1), engine=engine, callbacks=callbacks, status=status)
+        place = folder / str(i + 1)
+        results = train_run(chosen, place, source, engine=engine, callbacks=callbacks, status=status)
         yield results
         if results["status"] != "finished":
             return
 
 
 def train_run(
-    recipe: Recipe, folder: Path, *, engine: str, callbacks: Sequence[Callback], status: Callable[[], str]
+    recipe: Recipe,
+    folder: Path,
+    source: Source | None = None,
+    *,
+    engine: str,
+    callbacks: Sequence[Callback],
+    status: Callable[[], str],
 ) -> dict[str, Any]:
-    """Train a recipe into a run folder and return the results, as `chainrule train` does."""
-    experiment = build(recipe)
+    """Train a recipe into a run folder and return the results, as `chainrule train` does; source: its data, opened."""
+    experiment = build(recipe, source)
     solver = experiment.solver(callbacks, engine)
     new_run_folder(recipe, folder)
     started = time.perf_counter()

@@ -140,9 +140,12 @@ class _Run:
         found = ItemResult(name=name, file=file, points=float(part.points), earned=earned, cases=results)
         if earned == part.points or not self.rubric.diagnose or self._is_over():
             return found
-        pairs = [(case, outcome) for case, outcome in zip(cases, outcomes, strict=True) if outcome is not None]
-        causes = explain(name, pairs, tolerance, drawing, self.sandbox, self.deadline)
-        return _with(found, causes=causes)
+        wrong = [
+            (case, outcome.results)
+            for case, outcome, result in zip(cases, outcomes, results, strict=True)
+            if outcome is not None and result.kind == "wrong"
+        ]
+        return _with(found, causes=explain(name, wrong, tolerance, drawing, self.sandbox, self.deadline))
 
     def _case(
         self, case: Case, file: str, tolerance: float, before: Sequence[Outcome | None]
@@ -196,6 +199,8 @@ def _judged(case: Case, outcome: Outcome, tolerance: float) -> CaseResult:
 
 
 def _fences(weak_sandbox: bool) -> Sequence[str]:
+    if not hasattr(os, "fork"):
+        raise ConfigError("grade: this system cannot fork processes; grade on Linux, or in a container")
     missing = missing_fences()
     if missing and not weak_sandbox:
         raise ConfigError(

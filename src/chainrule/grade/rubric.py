@@ -114,8 +114,8 @@ def course_rubric(name: str) -> Rubric:
     A course without an edition is that of its rubric; with another edition than the rubric's, items that the edition
     does not have are left out.
     """
-    course, _, edition = name.partition("-")
-    if course not in COURSES or (edition and edition not in find(course).editions):
+    course, dash, edition = name.partition("-")
+    if course not in COURSES or (dash and edition not in find(course).editions):
         raise unknown("course", name, courses())
     text = (resources.files("chainrule.grade") / "rubrics" / f"{course}.toml").read_bytes()
     rubric = _decoded(text, f"the rubric of {course}")

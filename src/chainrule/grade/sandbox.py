@@ -39,8 +39,8 @@ class Outcome:
     """One case as it went.
 
     results: by name, where it ended well. failure: why it has none, one line. kind: "done", "error" (an exception of
-    the submission), "import" (of a file), or what ended it: "time", "output", "files", "result", "memory", "crash".
-    output: the start of what it printed.
+    the submission), "absent" (no such function), or what ended it: "time", "output", "files", "result", "memory",
+    "crash". output: the start of what it printed.
     """
 
     kind: str
@@ -88,7 +88,7 @@ class Sandbox:
         process = self._started()
         try:
             self._send(process, {"routine": routine, **call})
-            reply = self._receive(process, self.limits.seconds + _GRACE)
+            reply = self._receive(process, self.limits.wall_seconds + _GRACE)
         except (OSError, EOFError, TimeoutError, wire.WireError) as error:
             self._stop()
             return Outcome("crash", {}, f"the limited process ended without an answer ({type(error).__name__})")
@@ -120,6 +120,8 @@ class Sandbox:
             return Outcome(
                 "memory", {}, f"needed more than {self.limits.memory_mb} MB of memory", where, output, seconds
             )
+        if name == "absent":
+            return Outcome(name, {}, message, "", output, seconds)
         words = f"{name}: {message}" if name and message else name + message
         return Outcome("error", {}, " ".join(words.split()), where, output, seconds)
 

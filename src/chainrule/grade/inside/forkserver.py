@@ -8,6 +8,7 @@ standard output, each a `wire` message with its length before it.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import selectors
@@ -83,6 +84,8 @@ def main() -> None:
         importlib.import_module(name)
     space = address_space()
     _shut_in(settings)
+    gc.collect()
+    gc.freeze()  # so that a collection in a child does not copy every page
     server = Server(settings, Limits(**settings.limits), space)
     _write(replies, {"ready": True})
     while (request := _read(requests)) is not None:
@@ -105,11 +108,11 @@ class Server:
             self._become_case(request, result_start, output_start)
         os.close(result_start)
         os.close(output_start)
-        watch = self._watch(pid, result_end, output_end, start + self.limits.seconds)
-        status = self._end(pid)
+        watch = self._watch(pid, result_end, output_end, start + self.limits.wall_seconds)
+        ending = self._end(pid)
         _clear(self.settings.scratch)
         return {
-            "ended": watch.ended if watch.ended else _ending(status),
+            "ended": watch.ended if watch.ended else ending,
             "seconds": time.monotonic() - start,
             "output": bytes(watch.output).decode("utf-8", "replace"),
             "printed": watch.printed,
@@ -166,16 +169,17 @@ class Server:
                     return True
         return False
 
-    def _end(self, pid: int) -> int:
-        """Kill the case and whatever it left behind; its own status."""
+    def _end(self, pid: int) -> str:
+        """Kill the case and whatever it left behind; how it ended by itself."""
         with contextlib.suppress(OSError):
             os.killpg(pid, signal.SIGKILL)
         with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGKILL)
-        _, status = os.waitpid(pid, 0)
+        _, status, usage = os.wait4(pid, 0)
         if "seccomp" not in self.settings.fences:
             _end_orphans()
-        return status
+        used = usage.ru_utime + usage.ru_stime
+        return _ending(status, out_of_time=used >= self.limits.whole_seconds)
 
     def _become_case(self, request: dict[str, Any], result: int, output: int) -> None:
         """In the forked child, which never returns."""
@@ -238,11 +242,13 @@ def _standard_library() -> list[str]:
     return [os.path.join(path, name) for path in _search_path() for name in os.listdir(path) if name not in foreign]
 
 
-def _ending(status: int) -> str:
+def _ending(status: int, *, out_of_time: bool) -> str:
     if not os.WIFSIGNALED(status):
         return "done" if os.WEXITSTATUS(status) == 0 else f"exit status {os.WEXITSTATUS(status)}"
     number = os.WTERMSIG(status)
-    return "time" if number == signal.SIGXCPU else f"signal {signal.Signals(number).name}"
+    if number == signal.SIGXCPU or (number == signal.SIGKILL and out_of_time):
+        return "time"
+    return f"signal {signal.Signals(number).name}"
 
 
 def _end_orphans() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import os
-import resource
 import signal
 import sys
 from dataclasses import dataclass
@@ -20,7 +20,8 @@ MIB = 2**20
 class Limits:
     """Limits of one case, all of them of one process, as a submission can start no other.
 
-    seconds: of wall time and, rounded up, of processor time. memory_mb: beyond what Python and NumPy have already.
+    seconds: of processor time, rounded up; and three times as many on the clock, so that a busy machine, which
+    gives a case less of its processors, does not cost points. memory_mb: beyond what Python and NumPy have already.
     file_mb: of one file, and of all files in the scratch folder. files: in that folder. output_kb: printed; more ends
     the case, and of less the first 2000 characters are kept. result_mb: of the arrays that come back.
     """
@@ -32,19 +33,32 @@ class Limits:
     output_kb: int = 1024
     result_mb: int = 64
 
+    @property
+    def whole_seconds(self) -> int:
+        """Of processor time, which systems count in whole seconds."""
+        return max(1, math.ceil(self.seconds))
+
+    @property
+    def wall_seconds(self) -> float:
+        """On the clock."""
+        return 3 * self.seconds
+
 
 def address_space() -> int:
     """The bytes of address space this process has now, 0 where the system does not say."""
     if sys.platform != "linux":
         return 0
+    import resource
+
     with open("/proc/self/statm") as file:
         return int(file.read().split()[0]) * resource.getpagesize()
 
 
 def limit_self(limits: Limits, space: int) -> None:
     """Lower this process's own limits; they cannot be raised again. space: what it has already, 0 for no limit."""
-    wall = max(1, -int(-limits.seconds // 1))
-    _lower(resource.RLIMIT_CPU, wall, wall + 1)
+    import resource
+
+    _lower(resource.RLIMIT_CPU, limits.whole_seconds, limits.whole_seconds + 1)
     _lower(resource.RLIMIT_FSIZE, limits.file_mb * MIB)
     _lower(resource.RLIMIT_CORE, 0)
     _lower(resource.RLIMIT_NOFILE, 64)
@@ -81,6 +95,8 @@ def drop_capabilities() -> None:
 
 
 def _lower(which: int, soft: int, hard: int | None = None) -> None:
+    import resource  # Windows has no such module, where this one must still be importable
+
     hard = soft if hard is None else hard
     _, most = resource.getrlimit(which)
     if most != resource.RLIM_INFINITY:

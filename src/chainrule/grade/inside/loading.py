@@ -17,6 +17,10 @@ class MismatchError(Exception):
     """A function is missing, or what it returned has not the agreed form."""
 
 
+class AbsentError(MismatchError):
+    """A file or a function is not there."""
+
+
 class Loader:
     """Imports a submission's files from the folder that the parent laid out like the course's code base."""
 
@@ -27,20 +31,21 @@ class Loader:
         """What `file` ("layers.py", "classifiers/fc_net.py") calls `name`."""
         module = self.module(file)
         if not hasattr(module, name):
-            raise MismatchError(f"{file} has no {name}")
+            raise AbsentError(f"{file} has no {name}")
         return getattr(module, name)
 
     def module(self, file: str) -> ModuleType:
         """The module of `file`, imported where it is not yet."""
         if not os.path.exists(os.path.join(self.folder, self.package, file)):
-            raise MismatchError(f"{file} is missing")
+            raise AbsentError(f"{file} is missing")
         dotted = file.removesuffix(".py").replace("/", ".")
         return importlib.import_module(f"{self.package}.{dotted}" if self.package else dotted)
 
     def describe(self, error: BaseException) -> dict[str, str]:
         """An exception in plain words: its type, its message, and the innermost line of the submission it came from."""
         if isinstance(error, MismatchError):
-            return {"type": "", "message": str(error)[:MAX_MESSAGE], "where": ""}
+            kind = "absent" if isinstance(error, AbsentError) else ""
+            return {"type": kind, "message": str(error)[:MAX_MESSAGE], "where": ""}
         return {"type": type(error).__name__, "message": _text(error), "where": self._where(error)}
 
     def _where(self, error: BaseException) -> str:

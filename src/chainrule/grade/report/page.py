@@ -16,9 +16,11 @@ p { margin: .3rem 0; }
 .soft { color: var(--soft); }
 .points { font-size: 1.25rem; font-weight: 600; }
 table { border-collapse: collapse; width: 100%; margin: .4rem 0; }
-th, td { text-align: left; padding: .3rem .7rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top;
+th, td { text-align: left; padding: .3rem .7rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: baseline;
          overflow-wrap: anywhere; }
 th { font-weight: 600; color: var(--soft); font-size: .85rem; }
+td .bar { margin-top: .35rem; }
+tr.file th { padding-top: 1rem; color: var(--ink); font-weight: 400; }
 .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .good { color: var(--good); } .bad { color: var(--bad); }
 code, pre { font: 13px/1.45 ui-monospace, "DejaVu Sans Mono", monospace; }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import groupby
-
 import msgspec
 
 from chainrule.grade.report.page import bar, number, page, safe
@@ -27,18 +25,29 @@ def report_page(report: Report) -> str:
         body.append('<p class="bad">Run without the kernel\'s fences (--weak-sandbox).</p>')
     body.append(_table(report))
     lost = [item for item in report.items if item.earned < item.points]
+    absent = [item for item in lost if _is_absent(item)]
     if lost:
         body.append("<h2>Where points were lost</h2>")
-        body += [_item(item) for item in lost]
+    if absent:
+        names = ", ".join(f"{safe(item.name)} ({number(item.points)})" for item in absent)
+        body.append(f"<p>Not there, with the points they would have given: {names}.</p>")
+    body += [_item(item) for item in lost if item not in absent]
     return page(f"{report.name}: {number(report.earned)} of {number(report.total)}", "\n".join(body))
 
 
 def _table(report: Report) -> str:
+    files: dict[str, list[ItemResult]] = {}
+    for item in report.items:
+        files.setdefault(item.file, []).append(item)
     rows = []
-    for file, items in groupby(report.items, key=lambda item: item.file):
-        came = f" from {safe(report.taken[file])}" if report.taken.get(file, file) != file else ""
-        came = came if file in report.taken else ' <span class="bad">was not handed in</span>'
-        rows.append(f'<tr><th colspan="3"><code>{safe(file)}</code>{came}</th></tr>')
+    for file, items in files.items():
+        source = report.taken.get(file)
+        came = ' <span class="bad">was not handed in</span>' if source is None else ""
+        if source is not None and not f"/{source}".endswith(f"/{file}"):
+            came = f' <span class="soft">from {safe(source)}</span>'
+        earned, points = sum(item.earned for item in items), sum(item.points for item in items)
+        sums = f'<th class="n">{number(round(earned, 2))} of {number(points)}</th>'
+        rows.append(f'<tr class="file"><th colspan="2"><code>{safe(file)}</code>{came}</th>{sums}</tr>')
         for item in items:
             mark = "good" if item.earned == item.points else "bad"
             rows.append(
@@ -47,6 +56,11 @@ def _table(report: Report) -> str:
                 f'<td class="n {mark}">{number(item.earned)} of {number(item.points)}</td></tr>'
             )
     return f"<h2>Points</h2>\n<table>{''.join(rows)}</table>"
+
+
+def _is_absent(item: ItemResult) -> bool:
+    """Whether the file or the function was not there at all."""
+    return all(case.kind in ("missing", "absent") for case in item.cases)
 
 
 def _item(item: ItemResult) -> str:

@@ -104,7 +104,9 @@ def _show_model(model: Model, counting: Counting | None, *, nested: bool, json: 
             print(model.title)
         show_costs(costs, 100, 0, nested=nested, json=json)
         if not json:
-            _show_published(model, costs.parameters, costs.multiply_adds)
+            _show_published(
+                model, costs.parameters, costs.multiply_adds, as_published=counting.bias == "all" and counting.shared
+            )
         return
     counts = model.summary()
     out = console()
@@ -113,11 +115,12 @@ def _show_model(model: Model, counting: Counting | None, *, nested: bool, json: 
     _show_published(model, counts.parameters, counts.multiply_adds)
 
 
-def _show_published(model: Model, parameters: int, multiply_adds: int) -> None:
+def _show_published(model: Model, parameters: int, multiply_adds: int, *, as_published: bool = True) -> None:
+    published_as = "published" if as_published else "published with all biases and shared weights"
     for what, ours, published in (
         ("parameters", parameters, model.parameters),
         ("multiply-adds", multiply_adds, model.multiply_adds),
     ):
-        beside = "no published count was found" if published is None else f"published: {published:,}"
+        beside = "no published count was found" if published is None else f"{published_as}: {published:,}"
         print(f"{what}: {ours:,}  ({beside})")
     print(f"source of the published counts: {model.source}")

@@ -26,15 +26,16 @@ class Layout:
     routes: Mapping[tuple[str, str], tuple[str, ...]]
 
 
-def lay_out(nodes: Sequence[str], edges: Sequence[tuple[str, str]], height: float, bend: float) -> Layout:
-    """Places for `nodes`, given in an order in which no edge points back.
+def lay_out(edges: Sequence[tuple[str, str]], heights: Mapping[str, float], bend: float) -> Layout:
+    """Places for the nodes of `heights`, which stand in an order in which no edge points back.
 
-    height: the vertical room of a node; bend: that of an edge passing by.
+    heights: the vertical room of every node; bend: that of an edge passing by.
     """
+    nodes = list(heights)
     columns = _columns(nodes, edges)
     routes, layers, links = _with_bends(nodes, edges, columns)
     layers = _ordered(layers, links)
-    room = {n: height if n in columns else bend for layer in layers for n in layer}
+    room = {n: heights.get(n, bend) for layer in layers for n in layer}
     return Layout(columns, _centres(layers, links, room), routes)
 
 

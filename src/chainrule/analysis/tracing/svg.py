@@ -17,6 +17,7 @@ FONT = 14  # px
 LABEL = 12
 LETTER = 0.62  # the width of a letter in units of the font size, generously
 NODE_HEIGHT, ROW, BEND, GAP, MARGIN = 42.0, 64.0, 36.0, 118.0, 24.0
+PER_EDGE = 30.0
 INDICES = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 LONGEST = 26  # letters of a formula in a node; longer ones end in an ellipsis and are whole in the tooltip
 
@@ -45,7 +46,7 @@ def svg(trace: Trace, digits: int = 4) -> str:
     """The graph as a self-contained SVG document."""
     steps = {s.name: s for s in trace.steps}
     edges = [(p.argument, s.name) for s in trace.steps for p in s.partials]
-    layout = lay_out(list(steps), edges, ROW, BEND)
+    layout = lay_out(edges, _heights(trace), BEND)
     boxes = _boxes(steps, layout)
     width = max(_right_end(name, box, trace, digits) for name, box in boxes.items()) + MARGIN
     height = max([*(box.y + box.height / 2 for box in boxes.values()), *_bends(layout)]) + MARGIN + 34
@@ -73,12 +74,31 @@ def svg(trace: Trace, digits: int = 4) -> str:
     )
 
 
+def _heights(trace: Trace) -> dict[str, float]:
+    """The room of every node: more where many edges meet, so that their labels find places."""
+    return {
+        step.name: max(ROW, PER_EDGE * len(step.partials), 0.7 * PER_EDGE * len(trace.consumers(step.name)))
+        for step in trace.steps
+    }
+
+
+def _gaps(layout: Layout) -> list[float]:
+    """The distance of neighbouring columns: more where many edges lie between them."""
+    count = max(layout.columns.values())
+    between = [0] * count
+    for a, b in layout.routes:
+        for column in range(layout.columns[a], layout.columns[b]):
+            between[column] += 1
+    return [GAP + min(PER_EDGE / 3 * max(edges - 8, 0), 1.5 * GAP) for edges in between]
+
+
 def _boxes(steps: dict[str, Step], layout: Layout) -> dict[str, Box]:
     """Every node's rectangle: columns as wide as their widest node, with room for labels between them."""
     widths = {name: _width(step) for name, step in steps.items()}
     count = max(layout.columns.values()) + 1
     columns = [max(w for n, w in widths.items() if layout.columns[n] == c) for c in range(count)]
-    left = [MARGIN + sum(columns[:c]) + GAP * c for c in range(count)]
+    gaps = _gaps(layout)
+    left = [MARGIN + sum(columns[:c]) + sum(gaps[:c]) for c in range(count)]
     centres = [x + w / 2 for x, w in zip(left, columns, strict=True)]
     boxes = {n: Box(centres[layout.columns[n]], MARGIN + layout.centres[n], widths[n], NODE_HEIGHT) for n in steps}
     for (a, _), route in layout.routes.items():
@@ -199,7 +219,7 @@ def _free_spot(points: list[tuple[float, float]], width: float, taken: list[Box]
     """Of places along the first piece of an edge, and then along the others, the one that covers least."""
     best, least = None, float("inf")
     for piece, ((x0, y0), (x1, y1)) in enumerate(itertools.pairwise(points)):
-        for t in (0.4, 0.34, 0.46, 0.52, 0.28, 0.58, 0.65, 0.72):
+        for t in (k / 100 for k in range(20, 81, 3)):
             rise = t * t * (3 - 2 * t)  # the height of the S-shaped curve, nearly
             spot = Box(x0 + (x1 - x0) * t, y0 + (y1 - y0) * rise, width, 2.3 * LABEL)
             covered = sum(spot.overlap(box) for box in taken) + 4 * piece + 6 * abs(t - 0.4)

@@ -106,6 +106,7 @@ says = "it is so"
         (CLAIM + 'higher = "seed 1"', "a claim needs higher and lower, or best"),
         (CLAIM + 'higher = "seed 1"\nlower = "seed 3"', "unknown variant 'seed 3'"),
         (CLAIM + 'best = "seed 2"\nlower = "seed 1"', "a claim needs higher and lower, or best"),
+        (CLAIM + 'best = "seed"', "unknown variant 'seed'; did you mean 'seed 2'? known: seed 1, seed 2"),
         (CLAIM + 'best = "seed 2"\nfigure = "speed"', "claims.0.figure: expected 'train_accuracy' or"),
     ],
 )

@@ -129,6 +129,13 @@ def test_the_command_trains_writes_and_prints(write_recipe, tmp_path, monkeypatc
     assert (tmp_path / "runs/reproduce").is_dir()
 
 
+def test_the_table_of_what_is_kept_trains_nothing(write_recipe, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["reproduce", write_recipe(), "--kept-only", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"][0]["status"] == "not run"
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_failing_row_is_the_exit_status_and_a_line_of_the_table(write_recipe, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     path = write_recipe("bad", replace=("train = 400", "train = 4000"))

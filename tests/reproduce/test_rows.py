@@ -95,6 +95,15 @@ def test_a_study_is_judged_by_its_best_variant_on_the_validation_rows(study_path
     assert [claim["holds"] for claim in found["claims"]] == [False, False]
 
 
+@pytest.mark.parametrize(("layers", "holds"), [(0, True), (1, False), (3, False)])
+def test_the_best_may_be_named_without_its_value_of_the_grid(layers, holds):
+    row = make_row("mnist-depth")
+    outcomes = {job.key: outcome(val_accuracy=0.9 + 0.05 * (i // 2 == layers)) for i, job in enumerate(row.jobs)}
+    found = row_dict(row, outcomes, shortened=False)
+    assert found["best"].startswith(f"{layers + 1} hidden layer")
+    assert [claim["holds"] for claim in found["claims"]] == [holds]
+
+
 def test_a_variant_that_diverges_is_the_worst(study_path):
     found = study_row(study_path, outcome(val_accuracy=0.9, test_accuracy=0.7), outcome("diverged"))
     assert found["status"] == "reached"

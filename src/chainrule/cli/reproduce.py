@@ -48,6 +48,7 @@ def reproduce(
     jobs: Integer = None,
     out: Path | None = None,
     kept: Path = KEPT,
+    kept_only: Flag = False,
     json: Flag = False,
 ) -> int:
     """Train recipes and studies, and write one table of what is reported and what came out.
@@ -72,6 +73,8 @@ def reproduce(
         The folder of the table; docs/results for --all in the project's own folder, otherwise reproduce.
     kept
         The folder where the trainings are kept.
+    kept_only
+        Train nothing: the table of what is kept.
     json
         Print the table as one JSON object; all else goes to standard error.
     """
@@ -83,7 +86,8 @@ def reproduce(
     folder = _folder(out, full=all and not quick)
     failures: dict[str, str] = {}
     try:
-        failures = run(rows, kept, engine, processes, lambda line: print(line, file=sys.stderr, flush=True))
+        if not kept_only:
+            failures = run(rows, kept, engine, processes, _print)
     finally:  # Ctrl-C too leaves a table of what there is
         outcomes = collect(rows, kept, failures)
         found = summarize(rows, outcomes, quick=quick, command=_command(names, all, seeds, quick, engine, jobs))
@@ -93,6 +97,10 @@ def reproduce(
     if json:
         print(plain_json(found))
     return FAILED if any(row["status"] == "failed" for row in found["rows"]) else OK
+
+
+def _print(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _rows(names: tuple[str, ...], everything: bool, seeds: int, budget: float | None) -> list[Row]:

@@ -51,7 +51,7 @@ class Claim(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`figure` is higher in the variant `higher` than in the variant `lower`; `says` is that in words.
 
     mean_step_loss is the mean of the training loss over all steps, which is low where training is fast. With `best`
-    alone: that variant is the best on the validation rows.
+    alone: that variant, with any values of the grid, is the best on the validation rows.
     """
 
     says: str
@@ -59,6 +59,10 @@ class Claim(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     higher: str | None = None
     lower: str | None = None
     best: str | None = None
+
+    def is_best(self, variant: str) -> bool:
+        """Whether `variant` is the one that `best` names, or one of its variants by the grid."""
+        return self.best is not None and (variant == self.best or variant.startswith(f"{self.best}, "))
 
 
 class Study(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -113,9 +117,11 @@ class Study(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             pair = (claim.higher, claim.lower)
             if (claim.best is None) == (None in pair) or (claim.best is not None and pair != (None, None)):
                 raise ConfigError(f"{where}: a claim needs higher and lower, or best, got {claim.says!r} with neither")
-            for name in (claim.best, *pair):
+            for name in pair:
                 if name is not None and name not in names:
                     raise ConfigError(f"{where}: claim {claim.says!r}: {unknown('variant', name, names)}")
+            if claim.best is not None and not any(claim.is_best(name) for name in names):
+                raise ConfigError(f"{where}: claim {claim.says!r}: {unknown('variant', claim.best, names)}")
         try:
             _ = self.trainings
         except ConfigError as error:

@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 
-import chainrule
 from chainrule.recipes import Recipe, Study
 from chainrule.recipes.study import load_any
 from chainrule.reproduce.cost import estimate
@@ -30,10 +29,9 @@ class Job:
 
     @property
     def key(self) -> str:
-        """Twelve hexadecimal digits of the SHA-256 of all that decides the outcome, the package's version included."""
-        plain = {"seed": self.recipe.seed, "chainrule": chainrule.__version__}
+        """Twelve hexadecimal digits of the SHA-256 of all in the recipe that decides the outcome."""
         decisive = {name: _decided(getattr(self.recipe, name)) for name in DECISIVE}
-        text = json.dumps({**plain, **decisive}, sort_keys=True)
+        text = json.dumps({"seed": self.recipe.seed, **decisive}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def folder(self, kept: Path) -> Path:

@@ -135,7 +135,7 @@ def _figure(name: str, reported: float, group: Group, outcomes: Outcomes) -> dic
 def _claim(claim: Claim, study: Recipe | Study, row: Row, outcomes: Outcomes) -> dict[str, Any]:
     if claim.best is not None:
         best = best_variant(row, outcomes)
-        return {"says": claim.says, "holds": None if best is None else best == claim.best, "best": best}
+        return {"says": claim.says, "holds": None if best is None else claim.is_best(best), "best": best}
     groups = variant_jobs(row)
     higher, lower = (_compared(groups[str(v)], claim.figure, outcomes) for v in (claim.higher, claim.lower))
     return {

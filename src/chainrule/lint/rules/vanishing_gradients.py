@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from chainrule.layers import Affine, Layer, ReLU, Sigmoid
 from chainrule.lint.examples import with_data
 from chainrule.lint.finding import Finding
@@ -16,26 +18,32 @@ from chainrule.lint.probe import weight_gradients
 from chainrule.lint.rule import Rule
 from chainrule.lint.subject import Subject
 
-RATIO = 1e-4
+RATIO, NEXT_TO_BIASES = 1e-4, 1e-6
 
 
 class VanishingGradients(Rule):
-    """A gradient of the first weights below a ten-thousandth of that of the last ones, before training."""
+    """Gradients of the first weights far below those of the last ones, or of all weights far below those of biases."""
 
     key = "vanishing-gradients"
     needs = ("start",)
     mend = "use ReLU with He initialisation, batch normalisation, or residual blocks"
 
     def check(self, subject: Subject) -> Iterator[Finding]:
-        """Root mean squares of the gradients of the first and the last weights; both zero is no ratio."""
-        assert subject.start is not None
-        sizes = list(weight_gradients(subject.start))
-        if len(sizes) < 2 or sizes[-1][1] == 0:
+        """Root mean squares of the gradients of the first and the last weights; of all weights and of the biases."""
+        probe = subject.start
+        assert probe is not None
+        sizes = list(weight_gradients(probe))
+        biases = [float(np.sqrt(np.mean(np.square(g)))) for g in probe.gradients.values() if g.ndim == 1]
+        if len(sizes) < 2:
             return
-        ratio = sizes[0][1] / sizes[-1][1]
-        if ratio < RATIO:
-            first, last = sizes[0][0], sizes[-1][0]
-            yield self.finding(first, f"its gradient is {ratio:.1e} times that of {last} before training")
+        (first, lowest), (last, highest) = sizes[0], sizes[-1]
+        largest = max(size for _, size in sizes)
+        if biases and largest < NEXT_TO_BIASES * max(biases):
+            why = f"gradients of all weights are below {largest / max(biases):.0e} times those of the biases"
+            mend = "use He or Xavier initialisation: with weights this small no input gets through to the scores"
+            yield self.finding(f"{first} to {last}", why, mend=mend)
+        elif highest > 0 and lowest / highest < RATIO:
+            yield self.finding(first, f"its gradient is {lowest / highest:.1e} times that of {last} before training")
 
     @classmethod
     def bad(cls) -> Subject:

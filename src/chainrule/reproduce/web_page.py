@@ -16,6 +16,7 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 1180px; margin: 2em auto
 table { border-collapse: collapse; width: 100%; margin: .6em 0 1.2em; font-size: 14px; }
 th, td { padding: .25em .6em; text-align: right; border-bottom: 1px solid #ddd; vertical-align: top; }
 th { border-bottom: 2px solid #888; } th, td { font-variant-numeric: tabular-nums; }
+td:nth-child(2) { white-space: nowrap; }
 th:nth-child(-n+3), td:nth-child(-n+3), th:nth-child(8), td:nth-child(8) { text-align: left; }
 .variants { width: auto; } .variants th:nth-child(n+2), .variants td:nth-child(n+2) { text-align: right; }
 .missed { color: #a33a00; font-weight: 600; } .met { color: #00613a; }
@@ -52,11 +53,11 @@ def _html_table(head: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _details(row: Mapping[str, Any], picture: bytes | None) -> str:
-    parts = [
-        f'<details id="{escape(row["name"])}"><summary><b>{escape(row["name"])}</b>: {escape(row["title"])}</summary>'
-    ]
+    name = escape(row["name"])
+    parts = [f"<details><summary><b>{name}</b>: {escape(row['title'])}</summary>"]
+    # The link's target is inside, so that browsers open the details for it.
+    parts.append(f'<p class="quiet" id="{name}">Source: {escape(row["source"])}</p>')
     parts += [f"<p>{escape(text)}</p>" for text in remarks(row)]
-    parts.append(f'<p class="quiet">Source: {escape(row["source"])}</p>')
     if picture is not None:
         data = base64.b64encode(picture).decode()
         parts.append(f'<img alt="learning curves of {escape(row["name"])}" src="data:image/png;base64,{data}">')

@@ -222,6 +222,35 @@ def test_cases_depend_on_the_name_and_the_seed_alone(tmp_path):
     assert labels["ada"] != labels["seed"]
 
 
+def test_changed_inputs_and_stale_caches_are_faults(tmp_path):
+    """What notebooks do not see: a forward or backward pass that writes to its inputs, and a cache in a global."""
+    (tmp_path / "layers.py").write_text(
+        "import numpy as np\n"
+        "def relu_forward(x):\n    return np.maximum(x, 0, out=x), x\n"
+        "def relu_backward(dout, cache):\n    dout *= cache > 0\n    return dout\n"
+        "def affine_forward(x, w, b):\n    global last\n    last = x, w, b\n"
+        "    return x.reshape(len(x), -1) @ w + b, last\n"
+        "def affine_backward(dout, cache):\n    x, w, b = last\n"
+        "    return (dout @ w.T).reshape(x.shape), x.reshape(len(x), -1).T @ dout, dout.sum(0)\n"
+    )
+    points = {"relu_forward": 1, "relu_backward": 1, "affine_forward": 1, "affine_backward": 1}
+    report = grade(tmp_path, msgspec.structs.replace(RUBRIC, points=points, diagnose=False))
+    assert [item.earned for item in report.items] == [0, 0, 1, 0]
+    assert report.items[0].cases[0].findings == ["x is an input, and is changed in place"]
+    assert "dout is an input, and is changed in place" in report.items[1].cases[0].findings
+
+
+def test_gradient_checks_explain_what_no_known_mistake_does(tmp_path):
+    (tmp_path / "layers.py").write_text(
+        "import numpy as np\n"
+        "def relu_forward(x):\n    return np.maximum(x, 0), x\n"
+        "def relu_backward(dout, cache):\n    return dout * (cache < 0)\n"
+    )
+    (item,) = grade(tmp_path, msgspec.structs.replace(RUBRIC, points={"relu_backward": 1})).items
+    assert item.earned == 0
+    assert "dx = dout * (x > 0)" in [cause.equation for cause in item.causes]
+
+
 def test_item_is_given_up_after_two_cases_that_had_to_be_ended():
     limits = LimitsPart(seconds=0.5, total_seconds=300)
     rubric = msgspec.structs.replace(RUBRIC, limits=limits, points={"softmax_loss": 5}, cases=5)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 DPI, COLORS = 80, 32  # small files: lines need few colours
 MOST_DOUBLED = 4  # variants whose training accuracy is drawn too
+DASHES = ("-", "--", ":", "-.")
 MOST_LABELS = 8  # lines that a legend beside the axes has room for
 
 
@@ -63,22 +64,30 @@ def _seeds(row: Row, outcomes: Outcomes, left: Any, right: Any) -> None:
 
 def _variants(row: Row, outcomes: Outcomes, left: Any, right: Any) -> None:
     """Every variant of a study, by its first seed: its accuracy on the validation rows."""
-    from matplotlib import colormaps
-
     groups = variant_jobs(row)
-    colors = colormaps["viridis"]
-    for i, (name, jobs) in enumerate(groups.items()):
+    doubled = len(groups) <= MOST_DOUBLED
+    for (name, jobs), style in zip(groups.items(), _styles(row), strict=True):
         epochs = outcomes[jobs[0].key].epochs
-        style = {"color": colors(i / max(len(groups) - 1, 1) * 0.85), "linewidth": 1.3}
         left.plot(*_line(epochs, "loss"), **style, label=name)
         right.plot(*_line(epochs, "val_acc"), **style)
-        if len(groups) <= MOST_DOUBLED:
-            right.plot(*_line(epochs, "train_acc"), **style, linestyle="--")
-    right.set_title("validation (dashed: training)" if len(groups) <= MOST_DOUBLED else "validation", fontsize=9)
+        if doubled:
+            right.plot(*_line(epochs, "train_acc"), **{**style, "linestyle": "--"})
+    right.set_title("validation (dashed: training)" if doubled else "validation", fontsize=9)
     size = 8 if len(groups) <= MOST_LABELS else 6.5
     handles, names = left.get_legend_handles_labels()
-    left.figure.legend(handles, names, loc="outside right center", frameon=False, fontsize=size)
+    left.figure.legend(handles, names, loc="outside right center", frameon=False, fontsize=size, handlelength=2.5)
     _log_where_wide(left)
+
+
+def _styles(row: Row) -> list[dict[str, Any]]:
+    """A colour for each variant; of variants with a grid, a colour for each value and a dash for each variant."""
+    from matplotlib import colormaps
+
+    assert isinstance(row.declared, Study)
+    count, named = len(variant_jobs(row)), len(row.declared.variants)
+    values = count // named if 1 < named <= len(DASHES) and named < count else count
+    shades = [colormaps["viridis"](i / max(values - 1, 1) * 0.85) for i in range(values)]
+    return [{"color": shades[i % values], "linestyle": DASHES[i // values], "linewidth": 1.3} for i in range(count)]
 
 
 def _log_where_wide(axes: Any) -> None:

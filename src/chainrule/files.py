@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+_TEMPORARY = re.compile(r"^\..+\.[a-z0-9_]{8}(\.old)?$")  # as tempfile names them after a file or folder
 
 
 def write_atomically(path: str | Path, content: bytes | str) -> None:
@@ -53,6 +56,44 @@ def new_folder(path: str | Path) -> Iterator[Path]:
         sync_folder(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)  # what was written if that failed, the older folder otherwise
+
+
+def remove_folder(path: str | Path) -> None:
+    """Delete a folder: its name goes first, so that no half of it is ever taken for the whole."""
+    path = Path(path)
+    leaving = path.with_name(f".{path.name}.removing")
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(leaving, ignore_errors=True)
+        os.replace(path, leaving)
+        shutil.rmtree(leaving, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def locked(folder: str | Path) -> Iterator[bool]:
+    """Hold the folder's lock, which ends with the process; False where another process holds it."""
+    try:
+        import fcntl
+    except ImportError:  # no such locks on this system
+        yield True
+        return
+    with open(Path(folder) / ".lock", "ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def remove_leftovers(folder: str | Path) -> None:
+    """Delete the temporary files and folders that killed processes left in `folder`."""
+    folder = Path(folder)
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name[0] == "." and _TEMPORARY.search(path.name):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def _replace_folder(new: Path, path: Path) -> None:

@@ -34,7 +34,8 @@ def test_a_run_folder_holds_everything(tmp_path, capsys):
     out, err = capsys.readouterr()
     run = tmp_path / "runs" / "digits-mlp-1"
     assert {p.name for p in run.iterdir()} == {
-        *("recipe.toml", "history.json", "results.json", "checkpoint", "curves.png", "confusion.png")
+        *("recipe.toml", "history.json", "results.json", "provenance.json"),
+        *("checkpoint", "curves.png", "confusion.png"),
     }
     recipe = load_recipe(run / "recipe.toml")
     assert recipe == apply_overrides(load_recipe("digits-mlp"), ["model.layers.1.units=64", "train.epochs=3"])
@@ -139,6 +140,8 @@ def test_no_epochs_evaluates_the_initial_network(capsys):
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_keeps_the_best_weights(number, status, tmp_path, monkeypatch, capsys):
     class CtrlC(train_command.Interruption):
+        every_step = True
+
         def on_step_end(self, solver):
             if solver.engine.step_number == 25:
                 signal.raise_signal(number)
@@ -149,7 +152,8 @@ def test_a_signal_keeps_the_best_weights(number, status, tmp_path, monkeypatch, 
     assert main(["train", "--epochs", "400", "--json"]) == status
     assert signal.getsignal(number) is before
     out, err = capsys.readouterr()
-    assert "interrupted: the best weights so far are in runs/digits-mlp-1" in err
+    assert "interrupted; the best weights so far are in runs/digits-mlp-1" in err
+    assert "to go on: chainrule train --resume runs/digits-mlp-1" in err
     result = last_json(out)
     assert (result["status"], result["steps"]) == ("interrupted", 25)
     assert main(["evaluate", "runs/digits-mlp-1", "--json"]) == 0
@@ -168,7 +172,8 @@ def test_a_killed_run_can_be_evaluated(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(run_module, "_write_json", lambda path, value: written.append((path.name, value)))
     with pytest.raises(SystemExit):
         main(["train", *SMALL[:2], "--epochs", "9", "--quiet"])
-    assert [(name, len(value["epochs"])) for name, value in written[:3]] == [("history.json", n) for n in (1, 2, 3)]
+    histories = [len(value["epochs"]) for name, value in written if name == "history.json"]
+    assert histories[:3] == [1, 2, 3]
     assert main(["evaluate", "digits-mlp-1", "--json"]) == 0
     assert last_json(capsys.readouterr().out)["test_accuracy"] > 0.8
 

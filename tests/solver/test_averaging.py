@@ -179,8 +179,8 @@ def test_runs_that_cannot_go_on_are_refused(tmp_path: Path) -> None:
         run.train()
         run.save_checkpoint(tmp_path / name)
     for name, callbacks, message in (
-        ("ema", [], "the checkpoint keeps a state of callbacks .average., the solver has none"),
-        ("plain", [EMA(0.9)], "the solver keeps a state of callbacks .average., the checkpoint has none"),
+        ("ema", [], "the checkpoint averages weights, the solver does not"),
+        ("plain", [EMA(0.9)], "the solver averages weights, the checkpoint does not"),
         ("ema", [EMA(0.8)], r"was saved with averaging EMA\(decay=0.9\), the solver has EMA\(decay=0.8\)"),
         ("ema", [SWA(0.5)], "was saved with averaging EMA"),
     ):

@@ -258,14 +258,18 @@ def test_a_solver_with_other_options_is_refused(tmp_path: Path, options: Any, me
     load_training(tmp_path / "c", solver(epochs=9, num_train_samples=5, update_rule=Adam(np.float64(0.02))))
 
 
-def test_the_legacy_stream_does_not_resume_silently(tmp_path: Path) -> None:
-    first, resumed = (solver(epochs=1, sampling=LegacyBatches(35, 10, np.random.RandomState(0))) for _ in range(2))
+def test_the_legacy_stream_goes_on_where_it_was(tmp_path: Path) -> None:
+    whole, first, resumed = (
+        solver(epochs=n, sampling=LegacyBatches(35, 10, np.random.RandomState(0))) for n in (2, 1, 2)
+    )
+    whole.train()
+    first.checkpoint_name = tmp_path / "c"
     first.train()
-    first.save_checkpoint(tmp_path / "c")
-    resumed.num_epochs = 2
-    load_training(tmp_path / "c", resumed)
-    with pytest.raises(ConfigError, match=r"step must be 0, as the generator's state is in no checkpoint, got 3"):
-        resumed.train()
+    load_training(tmp_path / "c_epoch_1", resumed)
+    resumed.train()
+    assert resumed.loss_history == whole.loss_history
+    with pytest.raises(CheckpointError, match=r"saved with sampling LegacyBatches, the solver has ShuffledBatches"):
+        load_training(tmp_path / "c_epoch_1", solver(epochs=1))
 
 
 def test_the_callback_keeps_the_last_few(tmp_path: Path) -> None:
@@ -397,8 +401,8 @@ def test_hostile_manifests(saved: Path, manifest: bytes) -> None:
 
 def test_a_newer_format_is_named(saved: Path) -> None:
     manifest = json.loads((saved / MANIFEST).read_text())
-    (saved / MANIFEST).write_text(json.dumps({**manifest, "format": 2}))
-    with pytest.raises(CheckpointError, match=r"format must be 1, got 2"):
+    (saved / MANIFEST).write_text(json.dumps({**manifest, "format": 3}))
+    with pytest.raises(CheckpointError, match=r"format must be 1 or 2, got 3"):
         load_network(saved)
 
 

@@ -20,6 +20,7 @@ COMMANDS = {
     "evaluate": "Evaluate a run on the test set of its recipe.",
     "ensemble": "Evaluate several runs as one, beside its members.",
     "bagging": "Study bagging: errors of members and of their average.",
+    "verify": "Check that a run is whole, and say the SHA-256 of its weights.",
     "predict": "Say what a run sees in image files, or write a CSV of its predictions.",
     "pictures": "Draw a run's first filters or weights, and its feature maps.",
     "summary": "Show the layers of a recipe: shapes, parameters, arithmetic, memory.",

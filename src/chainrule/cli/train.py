@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 import threading
@@ -15,7 +16,7 @@ from chainrule.cli import OK
 from chainrule.cli.options import Integer, Overrides, given
 from chainrule.errors import ConfigError
 from chainrule.recipes import Recipe, apply_overrides, build, load_recipe
-from chainrule.recipes.run import finish, new_run_folder, plain_json
+from chainrule.recipes.run import finish, new_run_folder, plain_json, resumable
 from chainrule.recipes.run import train as run_training
 from chainrule.report.metrics import ClassRow
 from chainrule.report.progress import Progress
@@ -31,8 +32,12 @@ app = App(
   chainrule train mnist-mlp-600 --seed 1 --out runs/mine
   chainrule train mine.toml --set train.lr_decay=0.9 --set model.reg=1e-4
 
-Ctrl-C (or SIGTERM) stops after the current step, keeps the best weights
-so far and writes the run folder.""",
+  chainrule train --resume runs/mnist-mlp-600-1
+
+Ctrl-C (or SIGTERM, or a closed terminal) stops after the current step,
+writes a checkpoint and the best weights so far; --resume goes on from it
+to the same bits as a run that was never stopped. A second Ctrl-C ends the
+program at once; the last checkpoint, at most half a minute old, is left.""",
 )
 
 
@@ -45,6 +50,7 @@ def train(
     epochs: Integer = None,
     seed: Integer = None,
     out: str | None = None,
+    resume: str | None = None,
     engine: str = "auto",
     json: Annotated[bool, Parameter(negative="")] = False,
     quiet: Annotated[bool, Parameter(negative="")] = False,
@@ -63,6 +69,8 @@ def train(
         The seed of weights and batches; short for --set seed=N.
     out
         The run folder to make; runs/RECIPE-N if not given.
+    resume
+        A run that was stopped, to go on with; its own recipe is used.
     engine
         What runs the network.
     json
@@ -70,30 +78,45 @@ def train(
     quiet
         Show neither progress nor tables.
     """
-    chosen = _resolve(recipe, given(overrides), epochs, seed)
+    if resume is None:
+        chosen = _resolve(recipe, given(overrides), epochs, seed)
+    else:
+        _refuse_beside_resume(recipe=recipe, set=given(overrides), epochs=epochs, seed=seed, out=out)
+        folder, chosen = resumable(resume)
     experiment = build(chosen)
     interruption, progress = Interruption(), Progress(console(stderr=True))
     solver = experiment.solver([interruption] if quiet else [interruption, progress], engine)
-    folder = new_run_folder(chosen, out)  # only now: what is wrong with the recipe leaves no folder behind
+    if resume is None:
+        folder = new_run_folder(chosen, out)  # only now: what is wrong with the recipe leaves no folder behind
     started = time.perf_counter()
     with interruption, progress:
-        run_training(experiment, solver, folder)
+        notes = run_training(experiment, solver, folder, resume=resume is not None)
         seconds = time.perf_counter() - started
     results = finish(experiment, folder, solver, seconds=seconds, status=interruption.described())
     if not quiet:
         _show(results, to_stderr=json)
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
     if interruption.happened:
-        print(f"interrupted: the best weights so far are in {folder}", file=sys.stderr)
+        print(f"interrupted; the best weights so far are in {folder}", file=sys.stderr)
+        print(f"to go on: chainrule train --resume {shlex.quote(str(folder))}", file=sys.stderr)
     if json:
         print(plain_json(results))
     return interruption.status
 
 
+def _refuse_beside_resume(**options: Any) -> None:
+    for name, value in options.items():
+        if value not in (None, []):
+            what = "a recipe" if name == "recipe" else f"--{name}"
+            raise ConfigError(f"--resume goes on with a run's own recipe and folder; leave {what} out")
+
+
 class Interruption(Callback):
-    """Turns the first Ctrl-C or SIGTERM into a stop after the current step; the second ends the program at once."""
+    """Turns the first Ctrl-C, SIGTERM or closed terminal into a stop after the step; the second ends the program."""
 
     every_step = False
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+    SIGNALS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 
     def __init__(self) -> None:
         self.status = OK  # the exit status: 128 + the signal's number, as a shell has it

@@ -7,6 +7,7 @@ in the unbroken one, without replaying steps 0 to 999. The third repeats histori
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -91,7 +92,7 @@ class LegacyBatches:
     """`rng.choice(n, batch_size)` every step, as the classic course solvers draw; for their exact numbers only.
 
     n: N. batch_size: draws a batch, repeats allowed, may be more than N. rng: a `numpy.random.RandomState`, whose
-    state moves with every batch: steps must be asked for in order from 0, and a run cannot be resumed with them.
+    state moves with every batch: steps must be asked for in order from 0. `state` and `load_state` are for checkpoints.
 
     >>> rng = np.random.RandomState(0)
     >>> LegacyBatches(10, 4, rng).indices(0).tolist()
@@ -114,10 +115,25 @@ class LegacyBatches:
         """The rows of 0-based global `step`, (batch_size,), which must follow the step asked for before."""
         _check_step(self, step)
         if step != self._next:
-            after = "the one after the last drawn" if self._next else "as the generator's state is in no checkpoint"
-            raise ConfigError(f"LegacyBatches: step must be {self._next}, {after}, got {step}")
+            raise ConfigError(f"LegacyBatches: step must be {self._next}, the one after the last drawn, got {step}")
         self._next = int(step) + 1
         return self.rng.choice(self.n, self.batch_size)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The generator's state after the last batch that was drawn, as arrays."""
+        kept: Any = self.rng.get_state(legacy=False)
+        numbers = [kept["state"]["pos"], kept["has_gauss"], self._next]
+        return {
+            "key": np.array(kept["state"]["key"], np.uint32),  # (624,)
+            "numbers": np.array(numbers, np.int64),
+            "gauss": np.array(kept["gauss"], np.float64),
+        }
+
+    def load_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from what `state` returned."""
+        position, has_gauss, self._next = (int(number) for number in state["numbers"])
+        key, gauss = np.array(state["key"], np.uint32), float(state["gauss"])
+        self.rng.set_state(("MT19937", key, position, has_gauss, gauss))
 
 
 def _check_sizes(batches: Any) -> None:

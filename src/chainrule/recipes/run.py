@@ -3,7 +3,9 @@
     recipe.toml       the recipe as it was run, with the defaults of its own entries written out (those of a layer,
                       a loss, a schedule and an update rule are left to the package)
     history.json      the loss of every step, the scores of every epoch
+    provenance.json   versions, processor, engine, SHA-256 of the data
     checkpoint/       the best weights; the normaliser and the class names in its `extra`
+    training/         checkpoints to go on from, while it trains and after a stop
     results.json      figures on all three parts, time, versions; the files of the data set that were left out
     curves.png        learning curves
     confusion.png     the confusion matrix on the test rows (for classes)
@@ -19,6 +21,7 @@ import math
 import os
 import platform
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,16 +33,19 @@ import chainrule
 from chainrule.arrays import Array
 from chainrule.data import NormalizedRows, Normalizer
 from chainrule.errors import ChainruleError, CheckpointError, ConfigError, DivergenceError, unknown
-from chainrule.files import write_atomically
+from chainrule.files import locked, remove_folder, write_atomically
 from chainrule.network import Network
 from chainrule.recipes.experiment import Experiment, test_part
+from chainrule.recipes.provenance import compare, provenance
 from chainrule.recipes.reading import load_recipe
 from chainrule.recipes.recipe import Recipe, to_toml
 from chainrule.report.metrics import class_table, confusion_matrix
 from chainrule.solver import Callback, Solver, load_network, save_network
 from chainrule.solver.checkpoint import save_checkpoint
+from chainrule.solver.resumption import TrainingCheckpoints, checkpoints, resume_training
 
 RECIPE, HISTORY, CHECKPOINT, RESULTS = "recipe.toml", "history.json", "checkpoint", "results.json"
+PROVENANCE, TRAINING = "provenance.json", "training"
 SECONDS_BETWEEN_WRITES = 5.0  # during training; small networks need far less than that for an epoch
 
 
@@ -94,20 +100,56 @@ class Snapshots(Callback):
         self._written = time.monotonic()
 
 
-def train(experiment: Experiment, solver: Solver, folder: Path) -> None:
-    """Train, and leave recipe and history in `folder`, which must exist; also where training diverges or fails."""
-    write_atomically(folder / RECIPE, to_toml(experiment.recipe))
-    snapshots = Snapshots(experiment, folder)
-    solver.callbacks.append(snapshots)
-    try:
-        solver.train()
-    except ChainruleError as error:
-        status = "diverged" if isinstance(error, DivergenceError) else "failed"
-        _write_json(folder / RESULTS, {"status": status, "recipe": experiment.recipe.name, "error": str(error)})
-        raise
-    finally:
-        solver.callbacks.remove(snapshots)
-        _write_json(folder / HISTORY, solver.history.to_dict())
+def train(
+    experiment: Experiment, solver: Solver, folder: Path, *, resume: bool = False, seconds_between: float = 30.0
+) -> list[str]:
+    """Train, and leave recipe, history and checkpoints in `folder`, which must exist; also where training fails.
+
+    resume: go on from the newest whole checkpoint in it. Returns what a user should know: newer checkpoints that are
+    damaged, and what has changed since and may change bits.
+    """
+    (folder / TRAINING).mkdir(exist_ok=True)
+    with locked(folder / TRAINING) as alone:
+        if not alone:
+            raise ConfigError(f"{folder} is in use: another process trains in it")
+        store, now = folder / TRAINING, provenance(experiment, solver)
+        notes = _go_on(folder, solver, now) if resume else []
+        write_atomically(folder / RECIPE, to_toml(experiment.recipe))
+        _write_json(folder / PROVENANCE, now)
+        added = [Snapshots(experiment, folder), TrainingCheckpoints(store, seconds_between)]
+        solver.callbacks += added
+        try:
+            solver.train()
+        except ChainruleError as error:
+            status = "diverged" if isinstance(error, DivergenceError) else "failed"
+            _write_json(folder / RESULTS, {"status": status, "recipe": experiment.recipe.name, "error": str(error)})
+            raise
+        finally:
+            for callback in added:
+                solver.callbacks.remove(callback)
+            _write_json(folder / HISTORY, solver.history.to_dict())
+    return notes
+
+
+def _go_on(folder: Path, solver: Solver, now: dict[str, Any]) -> list[str]:
+    notes = []
+    if (folder / PROVENANCE).is_file():
+        notes = compare(_read_json(folder / PROVENANCE), now)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # another engine: told by `compare`
+        resumption = resume_training(folder / TRAINING, solver)
+    return [*(f"damaged, the checkpoint before is used: {d}" for d in resumption.damaged), *notes]
+
+
+def resumable(path: str | Path) -> tuple[Path, Recipe]:
+    """The folder and the recipe of a run that was stopped; `ConfigError` where there is nothing to go on with."""
+    folder = run_folder(path)
+    recipe = load_recipe(folder / RECIPE)
+    if (folder / RESULTS).is_file() and _read_json(folder / RESULTS).get("status") == "finished":
+        raise ConfigError(f"{folder} is finished; there is nothing to resume")
+    if not checkpoints(folder / TRAINING):
+        raise ConfigError(f"{folder} holds no {TRAINING} checkpoint: it was stopped before the first was written")
+    return folder, recipe
 
 
 def finish(
@@ -121,6 +163,8 @@ def finish(
 
     recipe = experiment.recipe
     save_network(folder / CHECKPOINT, experiment.network, _extra(experiment))
+    if status == "finished":
+        remove_folder(folder / TRAINING)
     results: dict[str, Any] = {
         "run": str(folder),
         "recipe": recipe.name,
@@ -188,6 +232,19 @@ def load_run(path: str | Path) -> Run:
 
     Raises `ConfigError` where there is none, `CheckpointError` where it is not complete.
     """
+    folder = run_folder(path)
+    recipe = load_recipe(folder / RECIPE)
+    if not (folder / CHECKPOINT).is_dir():
+        raise CheckpointError(f"{folder} holds no {CHECKPOINT}: its training diverged or has not ended")
+    network, extra = load_network(folder / CHECKPOINT)
+    try:
+        return Run(folder, recipe, network, msgspec.convert(extra, Extra, strict=True))
+    except msgspec.ValidationError as error:
+        raise CheckpointError(f"{folder / CHECKPOINT}: not the checkpoint of a run: {error}") from None
+
+
+def run_folder(path: str | Path) -> Path:
+    """The folder of the run at `path`, or of that name in `runs`; `ConfigError` where there is none."""
     if not isinstance(path, (str, os.PathLike)) or not str(path).strip():
         raise ConfigError(f"the run must be a folder or a name in runs/, got {path!r}")
     folder = Path(path)
@@ -200,14 +257,7 @@ def load_run(path: str | Path) -> Run:
         raise unknown("run folder", str(path), siblings) if siblings else ConfigError(f"no run folder {str(path)!r}")
     if not (folder / RECIPE).is_file():
         raise ConfigError(f"{folder} is not a run folder: it holds no {RECIPE}")
-    recipe = load_recipe(folder / RECIPE)
-    if not (folder / CHECKPOINT).is_dir():
-        raise CheckpointError(f"{folder} holds no {CHECKPOINT}: its training diverged or has not ended")
-    network, extra = load_network(folder / CHECKPOINT)
-    try:
-        return Run(folder, recipe, network, msgspec.convert(extra, Extra, strict=True))
-    except msgspec.ValidationError as error:
-        raise CheckpointError(f"{folder / CHECKPOINT}: not the checkpoint of a run: {error}") from None
+    return folder
 
 
 def new_run_folder(recipe: Recipe, out: str | Path | None) -> Path:
@@ -238,6 +288,16 @@ def plain_json(value: Any) -> str:
 
 def _write_json(path: Path, value: Any) -> None:
     write_atomically(path, json.dumps(_finite(value), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path}: must hold an object, got {type(value).__name__}")
+    return value
 
 
 def _finite(value: Any) -> Any:

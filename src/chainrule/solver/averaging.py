@@ -148,6 +148,8 @@ class SWA(WeightAveraging):
     start: float = 0.75
     every: int = 1
 
+    every_step = False  # an epoch's last step is never one of several
+
     def __post_init__(self) -> None:
         require_number("SWA", "start", self.start, low=0, high=1)
         require_number("SWA", "every", self.every, integer=True, low=1)

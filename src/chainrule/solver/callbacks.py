@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import numpy as np
+
 from chainrule.arrays import Array
 from chainrule.errors import ConfigError, DivergenceError, require_number
 
@@ -22,6 +24,8 @@ class Callback:
     """
 
     every_step: ClassVar[bool] = True
+    #: True for what writes the state of training: it is told of every moment after all others have seen it.
+    saves: ClassVar[bool] = False
 
     def on_train_begin(self, solver: Solver) -> None:
         """Before the first step."""
@@ -50,8 +54,7 @@ class EarlyStopping(Callback):
     """Stop after `patience` epochs in a row without improvement, and restore the weights of the best one.
 
     monitor: "val_acc" (higher is better) or "val_loss" (lower is better). min_delta: how much counts as better.
-    A resumed run counts on from the epochs in its history. Of the weights before the checkpoint it knows the solver's
-    best only, which are the most accurate ones: with "val_loss" and no better epoch after it, those are put back.
+    A resumed run counts on from the epochs in its history; a checkpoint holds the weights of the best one.
     """
 
     def __init__(
@@ -90,6 +93,25 @@ class EarlyStopping(Callback):
             self.best_weights, self._val_acc = solver.engine.weights(), record.val_acc
         solver.stop = solver.stop or self.waited >= self.patience
 
+    def state(self, solver: Solver) -> dict[str, Array]:
+        """The weights of the best epoch, with its number and validation score; number 0 where there is none yet."""
+        known = self.best_weights is not None and self._history is solver.history
+        weights = self.best_weights if known and self.best_weights is not None else solver.engine.weights()
+        return {
+            **{f"early_stopping.weights.{name}": np.array(w) for name, w in weights.items()},
+            "early_stopping.epoch": np.array(self.best_epoch if known else 0, np.int64),
+            "early_stopping.val_acc": np.array(self._val_acc if known else 0.0, np.float64),
+        }
+
+    def load_state(self, solver: Solver, state: Mapping[str, Array]) -> None:
+        """Know the best weights again; `on_train_begin` counts the epochs in the history."""
+        self._forget()
+        if epoch := int(state["early_stopping.epoch"]):
+            start = "early_stopping.weights."
+            self.best_weights = {n.removeprefix(start): np.array(a) for n, a in state.items() if n.startswith(start)}
+            self.best_epoch, self._val_acc = epoch, float(state["early_stopping.val_acc"])
+            self._history = solver.history
+
     def _count(self, record: Epoch) -> bool:
         """Whether the epoch is the best so far."""
         value = record.val_acc if self.monitor == "val_acc" else record.val_loss
@@ -116,13 +138,32 @@ class KeepLast(Callback):
     For what is asked of the training rows alone, such as the memory of fifty images.
     """
 
+    _history: History | None = None
+
     def on_train_begin(self, solver: Solver) -> None:
-        """Start from the weights as they are."""
-        self.weights, self.val_acc = solver.engine.weights(), solver.best_val_acc
+        """Start from the weights as they are, or as they were at the end of the last epoch of a resumed run."""
+        if self._history is not solver.history:
+            self._note(solver, solver.best_val_acc)
 
     def on_epoch_end(self, solver: Solver) -> None:
         """Note the weights and their validation score."""
-        self.weights, self.val_acc = solver.engine.weights(), solver.history.epochs[-1].val_acc
+        self._note(solver, solver.history.epochs[-1].val_acc)
+
+    def _note(self, solver: Solver, val_acc: float) -> None:
+        self.weights, self.val_acc, self._history = solver.engine.weights(), val_acc, solver.history
+
+    def state(self, solver: Solver) -> dict[str, Array]:
+        """The weights of the last epoch and their score."""
+        if self._history is not solver.history:
+            self._note(solver, solver.best_val_acc)
+        weights = {f"keep_last.weights.{name}": np.array(w) for name, w in self.weights.items()}
+        return {**weights, "keep_last.val_acc": np.array(self.val_acc, np.float64)}
+
+    def load_state(self, solver: Solver, state: Mapping[str, Array]) -> None:
+        """Know them again."""
+        start = "keep_last.weights."
+        self.weights = {n.removeprefix(start): np.array(a) for n, a in state.items() if n.startswith(start)}
+        self.val_acc, self._history = float(state["keep_last.val_acc"]), solver.history
 
     def on_train_end(self, solver: Solver) -> None:
         """Put them back; they count as the solver's best."""
@@ -132,6 +173,8 @@ class KeepLast(Callback):
 
 class Checkpoints(Callback):
     """Write a checkpoint every `every` epochs into `folder`/epoch_N, keeping the last `keep`."""
+
+    saves = True
 
     def __init__(self, folder: Any, every: int = 1, keep: int = 2) -> None:
         require_number("Checkpoints", "every", every, integer=True, low=1)

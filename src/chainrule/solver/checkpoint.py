@@ -14,7 +14,7 @@ import dataclasses
 import hashlib
 import json
 import re
-import shutil
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,14 +24,15 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.engines.engine import require_same_arrays
 from chainrule.errors import ChainruleError, CheckpointError
-from chainrule.files import new_folder
+from chainrule.files import new_folder, remove_folder
 from chainrule.network import Network, declared_shapes
 from chainrule.optim import UpdateRule
 
 if TYPE_CHECKING:
     from chainrule.solver.solver import Solver
 
-FORMAT = 1
+FORMAT = 2  # 1: without the arrays of EarlyStopping, KeepLast and LegacyBatches; read as it was
+READABLE = (1, 2)
 WEIGHTS, STATE, MANIFEST = "weights.safetensors", "state.json", "manifest.json"
 MAX_STATE_BYTES, MAX_MANIFEST_BYTES = 256 << 20, 1 << 16
 
@@ -76,8 +77,10 @@ def load_checkpoint(folder: str | Path) -> tuple[dict[str, Array], dict[str, Any
 
     folder = Path(folder)
     manifest = _read_json(folder, MANIFEST, None, MAX_MANIFEST_BYTES)
-    if manifest.get("format") != FORMAT:
-        raise CheckpointError(f"{folder / MANIFEST}: format must be {FORMAT}, got {manifest.get('format')!r}")
+    if manifest.get("format") not in READABLE:
+        raise CheckpointError(
+            f"{folder / MANIFEST}: format must be {' or '.join(map(str, READABLE))}, got {manifest.get('format')!r}"
+        )
     files = manifest.get("files")
     if not isinstance(files, dict) or set(files) != {WEIGHTS, STATE} or None in files.values():
         raise CheckpointError(
@@ -94,7 +97,7 @@ def load_checkpoint(folder: str | Path) -> tuple[dict[str, Array], dict[str, Any
 def remove_checkpoint(folder: str | Path) -> None:
     """Delete a checkpoint folder if it is there."""
     if (Path(folder) / MANIFEST).is_file():
-        shutil.rmtree(folder)
+        remove_folder(folder)
 
 
 def save_network(folder: str | Path, network: Network, extra: Mapping[str, Any] | None = None) -> None:
@@ -125,6 +128,7 @@ def save_training(folder: str | Path, solver: Solver) -> None:
     arrays = {f"state.{n}": a for n, a in solver.engine.state().items()}
     arrays |= {f"best.{n}": a for n, a in solver.best_params.items()}
     arrays |= {f"callback.{n}": a for callback in solver.callbacks for n, a in callback.state(solver).items()}
+    arrays |= {f"batches.{n}": a for n, a in _batches_state(solver).items()}
     state = {
         "network": solver.model.config() if isinstance(solver.model, Network) else None,
         "step_number": solver.engine.step_number,
@@ -132,6 +136,7 @@ def save_training(folder: str | Path, solver: Solver) -> None:
         "best_val_acc": None if np.isneginf(solver.best_val_acc) else solver.best_val_acc,
         "history": solver.history.to_dict(),
         "options": _options(solver),
+        "engine": engine_name(solver),
     }
     save_checkpoint(folder, arrays, state)
 
@@ -159,27 +164,54 @@ def load_training(folder: str | Path, solver: Solver) -> None:
     try:
         require_same_arrays(solver.engine.weights(), weights)
         _require_callbacks(solver, kept_by_callbacks)
+        drawn = {n.removeprefix("batches."): a for n, a in arrays.items() if n.startswith("batches.")}
+        require_same_arrays(_batches_state(solver), drawn)
         solver.engine.load_state(own, step_number)
     except CheckpointError as error:
         raise CheckpointError(f"{folder}: {error}") from None
+    saved_by, here = state.get("engine"), engine_name(solver)
+    if saved_by is not None and saved_by != here:
+        warnings.warn(
+            f"{folder} was saved by the engine {saved_by}, training goes on with {here}: the same to rounding, not bit "
+            "for bit",
+            stacklevel=2,
+        )
     solver.best_params, solver.best_val_acc = weights, best
     solver.history, solver.epoch = history, epoch
+    if drawn:
+        solver.batches.load_state(drawn)  # type: ignore[attr-defined]
     for callback in solver.callbacks:
-        if names := callback.state(solver).keys():
+        names = callback.state(solver).keys()
+        if names and names <= kept_by_callbacks.keys():
             callback.load_state(solver, {name: kept_by_callbacks[name] for name in names})
 
 
+def engine_name(solver: Solver) -> str:
+    """The engine and what its bits depend on: the instruction set."""
+    name = type(solver.engine).__name__.removesuffix("Engine").lower()
+    isa = getattr(solver.engine, "instruction_set", None)
+    return name if isa is None else f"{name} ({isa})"
+
+
+def _batches_state(solver: Solver) -> dict[str, Array]:
+    """What a stream of batches that is no function of the step keeps."""
+    state: dict[str, Array] = solver.batches.state() if hasattr(solver.batches, "state") else {}
+    return state
+
+
 def _require_callbacks(solver: Solver, kept: Mapping[str, Array]) -> None:
-    """Raise unless the solver's callbacks keep exactly the arrays that the checkpoint holds for callbacks."""
+    """Raise unless averages of weights go on as they were; what else callbacks keep must fit where both have it."""
     expected = {n: a for callback in solver.callbacks for n, a in callback.state(solver).items()}
-    if bool(expected) != bool(kept):
-        have, lack = ("the solver", "the checkpoint") if expected else ("the checkpoint", "the solver")
-        names = sorted({name.partition(".")[0] for name in (expected if expected else kept)})
+    averages, own = ({n: a for n, a in d.items() if n.startswith("average.")} for d in (kept, expected))
+    if bool(own) != bool(averages):
+        have, lack = ("the solver", "the checkpoint") if own else ("the checkpoint", "the solver")
         raise CheckpointError(
-            f"{have} keeps a state of callbacks ({', '.join(names)}), {lack} has none: a run with weight averaging "
-            "goes on with the same averaging only"
+            f"{have} averages weights, {lack} does not: a run with weight averaging goes on with the same "
+            "averaging only"
         )
-    require_same_arrays(expected, kept)
+    require_same_arrays(own, averages)
+    both = expected.keys() & kept.keys()
+    require_same_arrays({n: expected[n] for n in both}, {n: kept[n] for n in both})
 
 
 def _options(solver: Solver) -> dict[str, Any]:

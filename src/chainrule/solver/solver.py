@@ -110,6 +110,7 @@ class Solver:
         self.loader = make_loader(model, self.X_train, self.y_train, self.batches, **options) if needed else None
         self.history = History()
         self.epoch, self.stop = 0, False
+        self._at_once = 1  # steps in one call of the engine
         self.best_val_acc, self.best_params = -np.inf, self.engine.weights()
 
     # -- the loop ---------------------------------------------------------------------------------------------------
@@ -153,9 +154,9 @@ class Solver:
             if self.verbose and step % self.print_every == 0:
                 loss = self.history.loss_history[step - self.engine.step_number]
                 print(f"(Iteration {step + 1} / {total}) loss: {loss:f}")
-        self._tell("on_step_end")
         if first == 0:
             self._measure()
+        self._tell("on_step_end")
         return seen, factors[-1]
 
     def _take(self, steps: range, factors: list[float]) -> int:
@@ -209,9 +210,9 @@ class Solver:
         )
         if self.verbose:
             print(f"(Epoch {self.epoch} / {self.num_epochs}) train acc: {train_acc:f}; val_acc: {val.score:f}")
-        if self.checkpoint_name is not None:
-            self.save_checkpoint(f"{self.checkpoint_name}_epoch_{self.epoch}")
         self._tell("on_epoch_end")
+        if self.checkpoint_name is not None:  # now, as it holds what callbacks keep of this epoch
+            self.save_checkpoint(f"{self.checkpoint_name}_epoch_{self.epoch}")
 
     def _measure(self) -> tuple[float, Evaluation]:
         """Accuracy on a part of the training set and on the validation set; the best weights are kept."""
@@ -271,7 +272,7 @@ class Solver:
         return [record.val_acc for record in self.history.epochs]
 
     def _tell(self, moment: str) -> None:
-        for callback in self.callbacks:
+        for callback in sorted(self.callbacks, key=lambda c: c.saves):
             getattr(callback, moment)(self)
 
 

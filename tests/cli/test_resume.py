@@ -1,0 +1,129 @@
+"""`chainrule train --resume` and `chainrule verify`, called in process."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import chainrule.cli.train as train_command
+from chainrule.cli import main
+
+fcntl = pytest.importorskip("fcntl")
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def last_json(text: str) -> Any:
+    return json.loads(text.splitlines()[-1])
+
+
+def stopped_at(monkeypatch: pytest.MonkeyPatch, *steps: int) -> None:
+    """Ctrl-C after each of these steps of a run."""
+
+    class CtrlC(train_command.Interruption):
+        every_step = True
+
+        def on_step_end(self, solver: Any) -> None:
+            if solver.engine.step_number in steps:
+                signal.raise_signal(signal.SIGINT)
+            super().on_step_end(solver)
+
+    monkeypatch.setattr(train_command, "Interruption", CtrlC)
+
+
+def weights_of(run: str, capsys: pytest.CaptureFixture[str]) -> str:
+    capsys.readouterr()
+    assert main(["verify", run, "--json"]) == 0
+    found: str = last_json(capsys.readouterr().out)["weights_sha256"]
+    return found
+
+
+def test_a_resumed_run_ends_with_the_weights_of_the_unbroken_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "--epochs", "6", "--quiet", "--out", "whole"]) == 0
+    stopped_at(monkeypatch, 13, 40, 41)
+    assert main(["train", "--epochs", "6", "--quiet", "--out", "broken"]) == 130
+    assert sorted(os.listdir("broken/training")) == [".lock", "step-000000000013"]
+    for left in (2, 1, 0):
+        capsys.readouterr()
+        status = main(["train", "--resume", "broken", "--quiet", "--json"])
+        assert (status, last_json(capsys.readouterr().out)["status"]) == (
+            (130, "interrupted") if left > 0 else (0, "finished")
+        )
+    assert not os.path.exists("broken/training")
+    assert weights_of("broken", capsys) == weights_of("whole", capsys)
+    histories = [json.loads(Path(run, "history.json").read_text()) for run in ("whole", "broken")]
+    assert histories[0]["loss_history"] == histories[1]["loss_history"]
+    assert main(["train", "--resume", "broken"]) == 2
+    assert "broken is finished; there is nothing to resume" in capsys.readouterr().err
+
+
+def test_what_a_resumed_run_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    stopped_at(monkeypatch, 13)
+    assert main(["train", "--epochs", "2", "--quiet", "--out", "run"]) == 130
+    for words, said in (
+        (["digits-mlp"], "leave a recipe out"),
+        (["--epochs", "3"], "leave --epochs out"),
+        (["--set", "train.batch_size=3"], "leave --set out"),
+        (["--out", "other"], "leave --out out"),
+    ):
+        assert main(["train", "--resume", "run", *words]) == 2
+        assert said in capsys.readouterr().err
+    kept = json.loads(Path("run/provenance.json").read_text())
+    changed = {**kept, "versions": {**kept["versions"], "numpy": "1.0"}}
+    Path("run/provenance.json").write_text(json.dumps(changed))
+    with open("run/training/.lock", "ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert main(["train", "--resume", "run"]) == 2
+        assert "run is in use: another process trains in it" in capsys.readouterr().err
+    assert main(["train", "--resume", "run", "--quiet"]) == 0
+    assert "note: versions was" in capsys.readouterr().err
+    assert main(["train", "--resume", "nowhere"]) == 2
+    assert "nowhere" in capsys.readouterr().err
+
+
+def test_other_data_are_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    stopped_at(monkeypatch, 13)
+    assert main(["train", "--epochs", "2", "--quiet", "--out", "run"]) == 130
+    kept = json.loads(Path("run/provenance.json").read_text())
+    kept["data"]["X_train"] = "0" * 64
+    Path("run/provenance.json").write_text(json.dumps(kept))
+    assert main(["train", "--resume", "run"]) == 2
+    assert "trained on other data: the SHA-256 of X_train" in capsys.readouterr().err
+
+
+def test_a_run_without_checkpoints_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    stopped_at(monkeypatch, 13)
+    assert main(["train", "--epochs", "2", "--quiet", "--out", "run"]) == 130
+    shutil.rmtree("run/training")
+    assert main(["train", "--resume", "run"]) == 2
+    assert "holds no training checkpoint" in capsys.readouterr().err
+
+
+def test_verify_names_what_is_damaged(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    stopped_at(monkeypatch, 13)
+    assert main(["train", "--epochs", "2", "--quiet", "--out", "run"]) == 130
+    assert main(["verify", "run"]) == 0
+    out = capsys.readouterr().out
+    assert [line.split()[1] for line in out.splitlines() if line.startswith("ok")] == [
+        "recipe.toml", "history.json", "results.json", "provenance.json", "checkpoint", "training/step-000000000013",
+    ]  # fmt: skip
+    deep = "training/step-000000000013/state.json"
+    for name in ("checkpoint/weights.safetensors", deep, "history.json", "recipe.toml"):
+        content = Path("run", name).read_bytes()
+        Path("run", name).write_bytes(content[: len(content) // 2])
+        assert main(["verify", "run"]) == 1
+        damaged = [line for line in capsys.readouterr().out.splitlines() if line.startswith("damaged")]
+        assert any(line.split()[1].rstrip(":").split("/")[0] == name.split("/")[0] for line in damaged), damaged
+        Path("run", name).write_bytes(content)
+    assert main(["verify", "nowhere"]) == 2

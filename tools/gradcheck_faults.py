@@ -12,6 +12,7 @@ hypotheses, and nothing was changed because of them.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import tempfile
 import time
@@ -69,7 +70,7 @@ def check(text: str, folder: Path, name: str, *, files: bool = False) -> list[An
     """The diagnoses of a file with that text."""
     from chainrule.check.diagnosis.child import answer, gradcheck_file
 
-    path = folder / f"{name.replace('-', '_')}.py"
+    path = folder / f"{re.sub('[^a-z0-9]+', '_', name.lower())}.py"
     path.write_text(text)
     if files:
         return gradcheck_file(path)

@@ -34,7 +34,8 @@ class GradientReport:
     name: of the tensor. method: how the numbers were obtained. checked: coordinates looked at, of `size`.
     error: the worst relative error beyond rounding, at `index`, where differentiation gave `expected` and the analytic
     gradient `got`. kinks: coordinates where the function has no derivative but only slopes to either side.
-    problems: faults beyond numbers. hidden: coordinates whose gradient rounding noise hides.
+    problems: faults beyond numbers. hidden: coordinates whose gradient rounding noise hides. cause: what is probably
+    wrong, if a known fault gives these very numbers (`chainrule.check.diagnose` tells more).
     """
 
     name: str
@@ -49,6 +50,7 @@ class GradientReport:
     tolerance: float
     problems: tuple[str, ...] = ()
     hidden: int = 0
+    cause: str = ""
 
     @property
     def ok(self) -> bool:
@@ -62,6 +64,8 @@ class GradientReport:
             parts.append(f"ok, relative error {self.error:.1e} at worst (tolerance {self.tolerance:.1e})")
         kinks = f", {self.kinks} left out at kinks" if self.kinks else ""
         parts.append(f"{self.checked} of {self.size} coordinates checked{kinks}, method {self.method}")
+        if self.cause:
+            parts.append(f"probably {self.cause}")
         return f"{self.name}: " + "; ".join(parts)
 
     def _worst(self) -> str:
@@ -139,6 +143,7 @@ def check_gradient(
         if not isinstance(first, tuple) or len(first) != 2:
             raise ConfigError("check_gradient: gradient must be given unless f returns a pair (loss, gradient)")
         gradient = np.array(watched.raw(x)[1])
+    takes_dout = callable(gradient)
     if dout is None:
         if value.size != 1 and not callable(gradient):
             raise ConfigError(
@@ -156,6 +161,7 @@ def check_gradient(
             problems.append(f"gradient changes {name} in place")
         if not np.array_equal(cotangent, dout.astype(wide)):
             problems.append("gradient changes dout in place")
+    takes_dout = takes_dout and value.ndim > 0
     got = np.asarray(gradient)
     if got.dtype.kind not in "fiub":
         raise DTypeError(f"check_gradient: gradient must hold real numbers, got {describe(got)}")
@@ -167,15 +173,24 @@ def check_gradient(
         tolerance = max(plan.tolerance, eps**0.5)
     if got.shape != x.shape:
         problems.append(f"the gradient has shape {got.shape}, {name} has shape {x.shape}")
+        cause = _cause(watched, base, dout, got, name, takes_dout)
+        nan = float("nan")
         return GradientReport(
-            name, plan.method, float("inf"), None, float("nan"), float("nan"), 0, x.size, 0, tolerance, tuple(problems)
+            name, plan.method, float("inf"), None, nan, nan, 0, x.size, 0, tolerance, tuple(problems), cause=cause
         )
     coordinates = _coordinates(x.size, num_checks, rng)
     report = _compare(watched, base, dout, got, coordinates, plan, name, tolerance)
     problems.extend(report.problems)
     if watched.changes_input:
         problems.insert(0, f"f changes {name} in place")
-    return GradientReport(**{**vars(report), "problems": tuple(problems)})
+    cause = "" if report.error <= tolerance else _cause(watched, base, dout, got, name, takes_dout)
+    return GradientReport(**{**vars(report), "problems": tuple(problems), "cause": cause})
+
+
+def _cause(f: Watched, x: Array, dout: Array, got: Array, name: str, takes_dout: bool) -> str:
+    from chainrule.check.diagnosis.single import probable_cause  # which itself compares by this module
+
+    return probable_cause(f, x, dout, got, name, takes_dout=takes_dout)
 
 
 def _require_cotangent(dout: Array, value: Array) -> None:
@@ -279,7 +294,7 @@ def _compared(
             f"{float(np.max(abs(f(x)))):.2g}) hides changes of the gradient up to "
             f"{float(np.max(noise[hidden])):.2g}; take away what does not depend on {name}, or compute more precisely"
         )
-    worst = int(np.argmax(errors))
+    worst = int(np.argmax(errors >= (1 - 1e-6) * np.max(errors)))  # the first of those that rounding alone tells apart
     index = tuple(int(i) for i in np.unravel_index(coordinates[worst], x.shape))
     return Comparison(
         error=float(errors[worst]),

@@ -30,6 +30,7 @@ COMMANDS = {
     "data": "List, download, check and draw data sets.",
     "recipes": "List the recipes that come with the package.",
     "reproduce": "Train what is reported, and put ours beside it in one table.",
+    "gradcheck": "Check backward passes of a Python file, and say what is probably wrong.",
     "bench": "Time training steps side by side with other frameworks.",
     "courses": "Write the code base of a course, for its unmodified notebooks.",
     "grade": "Grade course work: run it in a limited process, and report points and faults.",

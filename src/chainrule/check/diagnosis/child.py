@@ -40,7 +40,7 @@ def gradcheck_file(
     kind: str | None = None,
     seed: int = 0,
     corners: bool = True,
-    timeout: float = 60.0,
+    timeout: float = 120.0,
 ) -> list[Diagnosis]:
     """Diagnose every pair, loss, class and model of a Python file, or the one called `name`.
 

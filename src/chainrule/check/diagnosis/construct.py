@@ -206,7 +206,8 @@ def prepare_model(
         except UserCodeError as found:
             error = found if error is None else error
             continue
-        return Prepared(subject, None, {n: _param_role(n) for n in subject.arguments}, cases)
+        roles = {n: _param_role(n.rstrip("0123456789")) for n in subject.arguments}
+        return Prepared(subject, None, roles, cases)
     if error is not None:
         raise error
     raise ConfigError(f"gradcheck: no input for {name}.loss was found; state it with --shape X=...")

@@ -143,6 +143,13 @@ def diagnosis_of(samples: list[Sample], name: str, corners: bool) -> Diagnosis:
     return Diagnosis(name, kind, verdict, tuple(causes), tuple(rows), method, tuple(notes), failure)
 
 
+def probable_causes(s: Sample) -> list[Cause]:
+    """What explains the numbers of one case whose passes cannot be run again."""
+    found: Found = {}
+    _examine(s, 0, [h for h in HYPOTHESES if h.rank == 1], False, found)
+    return _ranked(found, [s])
+
+
 def _examine(s: Sample, case: int, hypotheses: Iterable[Hypothesis], corners: bool, found: Found) -> None:
     for hypothesis in hypotheses:
         if isinstance(hypothesis, Corner) and not corners:

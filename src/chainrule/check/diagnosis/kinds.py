@@ -439,7 +439,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind("softmax", r"softmax", ("x",), (X2,), {"x": "dx = y * (dout - (dout * y).sum(axis=1, keepdims=True))"}),
     _pointwise("leaky relu", r"leaky|lrelu", "where(x > 0, 1, alpha)", options=("alpha",)),
-    _pointwise("elu", r"^s?elu|elu$(?<!r)", "where(x > 0, 1, alpha * exp(x))", options=("alpha",)),
+    _pointwise("elu", r"(^|[^rgp])elu", "where(x > 0, 1, alpha * exp(x))", options=("alpha",)),
     _pointwise("relu", r"relu", "(x > 0)"),
     _pointwise("sigmoid", r"sigmoid|logistic|expit", "y * (1 - y), y = sigmoid(x)"),
     _pointwise("tanh", r"tanh", "(1 - y**2), y = tanh(x)"),

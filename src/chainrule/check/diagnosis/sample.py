@@ -25,12 +25,14 @@ class Sample:
     numeric: argument -> ∂L/∂argument by differences, L = Σ dout · output. failure: backward's exception, if any.
     """
 
-    def __init__(self, prepared: Prepared, values: Mapping[str, Any], seed: int) -> None:
+    def __init__(self, prepared: Prepared, values: Mapping[str, Any], seed: int, *, dout: Array | None = None) -> None:
         self.prepared, self.values, self.subject = prepared, dict(values), prepared.subject
         self.kind, self.roles = prepared.kind, prepared.roles
         self.rng = np.random.default_rng([seed, 11])
         self.out = np.asarray(self.subject.output(self.values), dtype=np.float64)
-        self.dout = self.rng.normal(size=self.out.shape) if self.subject.takes_dout and self.out.ndim else np.array(1.0)
+        if dout is None:
+            dout = self.rng.normal(size=self.out.shape) if self.subject.takes_dout and self.out.ndim else np.array(1.0)
+        self.dout = np.asarray(dout, dtype=np.float64)
         self.failure = ""
         try:
             run = self.subject.run(self.values, self.dout)

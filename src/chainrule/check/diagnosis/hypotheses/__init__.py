@@ -52,6 +52,7 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
     shapes.SummedTooMuch(),
     shapes.WrongAxis(),
     sums.TransposedWeight(),
+    networks.TransposedInside(),
     shapes.ReshapedInsteadOfTransposed(),
     scaling.UpstreamIgnored(),
     scaling.UpstreamTwice(),

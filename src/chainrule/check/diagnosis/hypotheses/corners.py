@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
+from chainrule.arrays import Array
 from chainrule.check.diagnosis.hypotheses.hypothesis import Hypothesis, Match, right_equation
+from chainrule.check.diagnosis.hypotheses.losses import SOFTMAX, Scores, scores_of, softmax
 from chainrule.check.diagnosis.hypotheses.normalization import NORMS
 from chainrule.check.diagnosis.sample import Sample
 from chainrule.check.diagnosis.user_code import UserCodeError
@@ -95,8 +98,12 @@ class Overflow(Corner):
 
     def examine(self, s: Sample) -> Iterator[Match]:
         """Inputs 500 times larger: values of up to 1000, whose exponential is beyond float64."""
-        softmax = s.kind is not None and s.kind.name in ("softmax loss", "softmax", "softmax classifier")
-        if s.kind is None or s.failure or not (softmax or s.kind.name in ("sigmoid", "tanh", "silu", "logistic loss")):
+        is_softmax = s.kind is not None and s.kind.name in ("softmax loss", "softmax", "softmax classifier")
+        if (
+            s.kind is None
+            or s.failure
+            or not (is_softmax or s.kind.name in ("sigmoid", "tanh", "silu", "logistic loss"))
+        ):
             return
         name = s.named("x")
         if name is None or any(n in s.wrong for n in s.subject.wanted):
@@ -107,13 +114,24 @@ class Overflow(Corner):
             run = s.subject.run(large, s.dout)
         except (UserCodeError, ConfigError):
             return
-        stage = "" if np.isfinite(out).all() else "forward"
         for target in s.subject.wanted:
             got = np.asarray(run.found.get(target), dtype=np.float64)
-            if np.isnan(got).any() and (softmax or not stage):
-                remedy = "x - x.max(axis=1, keepdims=True) before exp" if softmax else right_equation(s, target)
-                words = f"for inputs of up to 1000 d{target} is NaN: an exponential overflows"
+            right = self._saturated(s, target, large)
+            lost = np.isnan(got).any() and (is_softmax or np.isfinite(out).all())
+            if lost or (right is not None and not s.distance(got, right) < 1e-3):
+                remedy = "x - x.max(axis=1, keepdims=True) before exp" if is_softmax else right_equation(s, target)
+                words = f"for inputs of up to 1000 d{target} is {'NaN' if lost else 'wrong'}: an exponential overflows"
                 yield Match((target,), "", words, remedy, None)
+
+    @staticmethod
+    def _saturated(s: Sample, name: str, large: dict[str, Any]) -> Array | None:
+        """The gradient of softmax cross-entropy at large scores, by its formula."""
+        if s.kind is None or s.kind.name != "softmax loss" or scores_of(s, name, SOFTMAX) is None:
+            return None
+        here, there = softmax(s.values[name]), softmax(large[name])
+        one_hot = Scores(s, name).one_hot
+        scale = float(np.sum(s.numeric(name) * (here - one_hot)) / np.sum((here - one_hot) ** 2))
+        return (there - one_hot) * scale
 
 
 class SinglePrecision(Corner):

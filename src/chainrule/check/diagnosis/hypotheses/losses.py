@@ -162,19 +162,10 @@ class SoftmaxWrongIndex(SoftmaxFault):
             for divisor in (c.n, 1):
                 ones = softmax(c.scores) - got * divisor
                 whole = np.round(ones)
-                if np.max(abs(ones - whole)) < 1e-6 and whole.min() == 0 and whole.sum() > 0:
-                    at = (
-                        tuple(int(i) for i in np.argwhere((whole != 0) & (c.one_hot == 0))[0])
-                        if np.any((whole != 0) & (c.one_hot == 0))
-                        else ()
-                    )
-                    yield Match(
-                        (name,),
-                        "elsewhere",
-                        f"1 is taken away at {at or 'too few entries'}",
-                        right_equation(s, name),
-                        0.0,
-                    )
+                if np.max(abs(ones - whole)) < 1e-6 and whole.min() == 0 and whole.max() == 1:
+                    at = [tuple(int(i) for i in index) for index in np.argwhere((whole != 0) & (c.one_hot == 0))]
+                    words = f"1 is taken away at {at[0]}" if at else "1 is taken away in some of the rows only"
+                    yield Match((name,), "elsewhere", words, right_equation(s, name), 0.0)
                     break
 
 

@@ -60,6 +60,26 @@ class ActivationLeftOut(Hypothesis):
         return None
 
 
+class TransposedInside(Hypothesis):
+    """Behind an activation: the weight that carries the gradient further is not transposed."""
+
+    name, title = "transposed-weight", "a weight matrix is not transposed"
+    kinds = ("affine-relu", "rnn step")
+
+    def wrong(self, s: Sample, name: str) -> Iterator[Prediction]:
+        """dz @ W in the place of dz @ W.T, for square W."""
+        if s.kind is None or s.out.ndim != 2:
+            return
+        weight = s.value({"x": "Wx", "prev_h": "Wh"}.get(s.roles.get(name, ""), ""))
+        d = 1 - s.out**2
+        if s.kind.name == "affine-relu":
+            weight, d = (s.value("w") if s.roles.get(name) == "x" else None), (s.out > 0).astype(float)
+        if weight is not None and weight.shape[0] == weight.shape[1] == s.out.shape[1] == s.values[name].shape[-1]:
+            product = ((s.dout * d) @ weight).reshape(s.values[name].shape)
+            words = f"d{name} is the gradient times the weights themselves, not their transpose"
+            yield Prediction(product, "", words, right_equation(s, name))
+
+
 class NetworkFault(Hypothesis):
     """In affine – ReLU – affine – ... – softmax: the ReLU's mask, a transpose or a share of N is missing on the way."""
 

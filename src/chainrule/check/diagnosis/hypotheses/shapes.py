@@ -72,6 +72,10 @@ class NotReshaped(Hypothesis):
         if got.shape != shape and got.size == int(np.prod(shape)):
             words = f"d{name} has shape {got.shape}, {name} has {shape}; reshaped it is right"
             yield Prediction(got.reshape(shape), "", words, f"d{name} = d{name}.reshape({name}.shape)")
+            for axes in list(itertools.permutations(range(got.ndim)))[1:] if 2 < got.ndim != len(shape) else []:
+                words = f"d{name} has shape {got.shape}, {name} has {shape}: an operand was not flattened to two axes"
+                equation = f"x.reshape(len(x), -1) in the products;  {right_equation(s, name)}"
+                yield Prediction(got.transpose(axes).reshape(shape), "flatten", words, equation)
 
     def examine(self, s: Sample) -> Iterator[Match]:
         """Also an exception that goes away when x has two axes."""
@@ -131,7 +135,7 @@ class SummedTooMuch(Hypothesis):
                     words = f"d{name} is the right gradient summed over axis {_axes(axes)} as well"
                     summed = n.sum(axis=axes, keepdims=keep)
                     yield Prediction(summed, _axes(axes), words, right_equation(s, name))
-                    if not keep and s.got[name].shape == n.shape:
+                    if not keep and s.got[name].shape == n.shape and np.ptp(n, axis=axes).max() > 1e-9 * abs(n).max():
                         spread = np.broadcast_to(n.sum(axis=axes, keepdims=True), n.shape)
                         yield Prediction(spread, _axes(axes), words, right_equation(s, name))
 
@@ -146,6 +150,8 @@ class WrongAxis(Hypothesis):
         for name in s.wrong:
             got = s.got.get(name)
             if got is None or s.failure or s.dout.ndim < 2 or got.shape == s.values[name].shape:
+                continue
+            if got.ndim > s.values[name].ndim:
                 continue
             n = s.numeric(name)
             whole = float(n.sum())

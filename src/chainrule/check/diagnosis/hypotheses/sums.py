@@ -37,6 +37,8 @@ class Overwritten(Hypothesis):
                     yield Prediction(
                         _last(passes[order], used[order], s.values[name].shape), label, words, _add(s, name)
                     )
+                # The last pass may write zeros where it has nothing to add (the padding of an image).
+                yield Prediction(passes[-1].reshape(s.values[name].shape), "last", words, _add(s, name))
 
 
 def _add(s: Sample, name: str) -> str:

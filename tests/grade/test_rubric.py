@@ -2,7 +2,7 @@
 
 import pytest
 
-from chainrule.courses.install import COURSES, find
+from chainrule.courses.install import find
 from chainrule.errors import ConfigError
 from chainrule.grade import course_rubric, read_rubric
 from chainrule.grade.cases import ITEMS, Drawing
@@ -83,12 +83,12 @@ def test_unknown_courses(tmp_path):
         read_rubric(tmp_path / "none.toml")
 
 
-@pytest.mark.parametrize("course", COURSES)
+@pytest.mark.parametrize("course", ["cs231n", "eecs598"])
 def test_cases_are_those_of_their_seed(course):
     import numpy as np
 
     edition = find(course).edition(find(course).editions[-1])
     for name in (item for item in ITEMS if offers(edition, item)):
-        first, again, other = (ITEMS[name].make(Drawing(edition, np.random.default_rng(seed), 4)) for seed in (1, 1, 2))
+        first, again, other = (ITEMS[name].make(Drawing(edition, np.random.default_rng(seed), 2)) for seed in (1, 1, 2))
         assert repr([c.call for c in first]) == repr([c.call for c in again])
         assert repr([c.call for c in first]) != repr([c.call for c in other])

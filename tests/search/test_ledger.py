@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -120,18 +122,22 @@ def test_nobody_waits_for_a_process_of_this_machine_that_is_gone(tmp_path, monke
 
 
 def test_a_lease_ends_without_signs_of_life_and_not_with_them(tmp_path):
-    book = ledger(tmp_path, lease=1)
+    book, other = ledger(tmp_path), ledger(tmp_path)
     dead, alive = book.claim("dead"), book.claim("alive")
-    other = ledger(tmp_path, lease=1)
-    ends = time.monotonic() + 60
-    with book.alive(alive):
-        while (third := other.claim("next")).place != dead.place:  # other trials come first until the lease ends
-            settle(other, third)
-            assert time.monotonic() < ends
-            time.sleep(0.2)
-            assert len(book.attempts()) < 6
-        assert settle(book, alive)
-    assert third.values == dead.values
+    database = tmp_path / "study.db"
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("UPDATE trial_heartbeats SET heartbeat = datetime('now', '-61 seconds')")
+        book.lease = 1  # gives signs of life four times as often
+        ends = time.monotonic() + 60
+        with book.alive(alive):
+            fresh = "SELECT trial_id FROM trial_heartbeats WHERE heartbeat > datetime('now', '-30 seconds')"
+            while connection.execute(fresh).fetchall() != [(alive.row_id,)]:
+                assert time.monotonic() < ends
+                time.sleep(0.05)
+    claims = [other.claim("next"), other.claim("next")]
+    assert [claim.place for claim in claims] == [dead.place, Place(0, 2)]
+    assert claims[0].values == dead.values
+    assert settle(book, alive)
     assert not settle(book, dead)
 
 
@@ -174,6 +180,7 @@ def test_a_study_holds_one_search(tmp_path):
         ("mysql://user:secret@host/name", "must be an SQLite file or a PostgreSQL database"),
         ("postgresql://user:secret@/name?host=/nowhere", "storage postgresql"),
         ("sqlite:////dev/null/study.db", "storage sqlite"),
+        ("sqlite:///study.db?nonsense=1", "storage sqlite.*nonsense"),
     ],
 )
 def test_a_storage_that_cannot_be_used_is_one_line_without_the_password(url, said):

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
+from chainrule.cli import FAILED
 from chainrule.cli.options import Integer, Overrides, given
 from chainrule.cli.train import Interruption
 from chainrule.errors import ConfigError
@@ -20,7 +21,7 @@ from chainrule.search import Plan
 from chainrule.search import search as run_search
 from chainrule.search.binding import short
 from chainrule.search.ledger import LEASE_SECONDS
-from chainrule.search.results import Results, line
+from chainrule.search.results import RESULTS, Results, line
 
 Flag = Annotated[bool, Parameter(negative="")]
 SHOWN = 10  # of the best trials
@@ -141,6 +142,9 @@ def search(
         )
     if json:
         print(plain_json(results.to_dict() | {"seconds": seconds, "folder": str(folder)}))
+    if results.finished and results.best is None:
+        print(f"no trial finished; {folder / RESULTS} says why", file=sys.stderr)
+        return FAILED
     return interruption.status
 
 

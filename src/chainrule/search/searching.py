@@ -20,7 +20,7 @@ from chainrule.search.results import Results, collect
 
 #: What makes a process use one thread, whichever library its arithmetic comes from.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "CHAINRULE_THREADS")
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.5
 SECONDS_TO_STOP = 30.0  # for the step at hand, before a worker is killed
 DEATHS_IN_A_ROW = 10  # a job, without one trial ended
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import sqlite3
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,14 +60,21 @@ class Storage:
         """Optuna's storage; its tables are made under the lock, as two processes would collide."""
         import sqlalchemy
 
-        self._engine = sqlalchemy.create_engine(self.url, **kwargs)
+        try:
+            self._engine = sqlalchemy.create_engine(self.url, **kwargs)
+        except TypeError as error:  # options after a question mark that the driver does not know
+            raise ConfigError(f"storage {self.title}: {' '.join(str(error).split())}") from None
+        self._closing: Any = weakref.finalize(self, self._engine.dispose)
         with self.lock("tables"):
-            return optuna.storages.RDBStorage(
+            storage = optuna.storages.RDBStorage(
                 self.url.render_as_string(hide_password=False),
                 engine_kwargs=kwargs,
                 heartbeat_interval=max(lease // 4, 1),
                 grace_period=lease,
             )
+        self._closing.detach()
+        self._closing = weakref.finalize(self, _close, storage, self._engine)
+        return storage
 
     @contextlib.contextmanager
     def errors(self) -> Iterator[None]:
@@ -112,7 +120,11 @@ class Storage:
             yield
 
     def close(self) -> None:
-        """Give the connections back."""
-        self.optuna.remove_session()
-        self.optuna.engine.dispose()
-        self._engine.dispose()
+        """Give the connections back; what is never closed is when nobody holds it any more."""
+        self._closing()
+
+
+def _close(storage: Any, engine: Any) -> None:
+    storage.remove_session()
+    storage.engine.dispose()
+    engine.dispose()

@@ -256,6 +256,16 @@ def test_images_keep_their_proportions(tmp_path, invert):
         read("cut")
 
 
+def test_proportions_decide_between_averaging_and_interpolating(tmp_path):
+    pixels = np.zeros((10, 40), np.uint8)
+    pixels[:, 20] = 200
+    picture(pixels, 255).save(tmp_path / "line.png")
+    shrunk = read_image(tmp_path / "line.png", (1, 20, 20), 255)[0]  # to 5 × 20: the mean of two pixels
+    np.testing.assert_array_equal(shrunk[10], np.where(np.arange(20) == 10, 100, 0))
+    grown = read_image(tmp_path / "line.png", (1, 20, 20), 255, fit="crop")[0]  # twice as large: no steps
+    assert sorted({*grown[10].tolist()}) == [0, 50, 150]
+
+
 def test_transparent_pixels_are_background(tmp_path):
     pixels = np.zeros((4, 4, 4), np.uint8)
     pixels[0, 0] = (255, 255, 255, 255)

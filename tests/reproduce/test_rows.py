@@ -104,6 +104,12 @@ def test_the_best_may_be_named_without_its_value_of_the_grid(layers, holds):
     assert [claim["holds"] for claim in found["claims"]] == [holds]
 
 
+def test_the_best_is_the_lowest_where_a_loss_is_watched():
+    row = make_row("notmnist-lr-sweep")
+    outcomes = {job.key: outcome(val_loss=1.6 - 0.01 * i, val_accuracy=0.9) for i, job in enumerate(row.jobs)}
+    assert row_dict(row, outcomes, shortened=False)["best"] == "learning_rate 0.005"  # the last one
+
+
 def test_a_variant_that_diverges_is_the_worst(study_path):
     found = study_row(study_path, outcome(val_accuracy=0.9, test_accuracy=0.7), outcome("diverged"))
     assert found["status"] == "reached"

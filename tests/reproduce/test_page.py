@@ -55,7 +55,7 @@ def test_the_json_has_what_readers_need(table):
 
 def test_the_markdown_is_a_table_with_links_that_lead_somewhere(table):
     text = (table / "reproduce.md").read_text("utf-8")
-    assert "3 rows, 4 trainings, 4.0 hours of training. 1 of 2 figures are reached. 1 rows have not been run." in text
+    assert "3 rows, 4 trainings, 4.0 hours of training. 1 of 2 rows reach what is reported. Not run: 1." in text
     assert "| [good](reproduce/good.png) | as reported | val accuracy | 0.5 | 0.7000 | +0.2000 |" in text
     assert "**not reached**" in text
     assert "- **missed**: Too <few> epochs & rows." in text

@@ -36,9 +36,9 @@ def introduction(found: Mapping[str, Any]) -> list[str]:
             "**Shortened trainings (`--quick`): fewer rows and epochs. They show that rows run, not figures.**",
         ]
     else:
-        lines[0] += f" {reached} of {len(judged)} figures are reached."
+        lines[0] += f" {reached} of {len(judged)} rows reach what is reported."
     if missed:
-        lines[0] += f" {missed} rows have not been run."
+        lines[0] += f" Not run: {missed}."
     loads = [row["load_average"] for row in rows if row["load_average"] is not None]
     threads = sorted({t for row in rows for t in row["threads"]})
     shared = bool(loads) and max(loads) > machine["cores"] + 0.5

@@ -198,7 +198,8 @@ def finish(
     names = class_names(experiment)
     if names is not None:
         part, rows = test_part(experiment.splits)
-        y, predicted = rows.y, experiment.network.predict(experiment.data[f"X_{part}"])
+        y, scores = rows.y, solver.engine.predict(experiment.data[f"X_{part}"])
+        predicted = experiment.network.loss_function.predict(scores)
         results["classes"] = [row._asdict() for row in class_table(y, predicted, names)]
         if figures:
             matrix = confusion_matrix(y, predicted, len(names))

@@ -30,6 +30,7 @@ from chainrule.files import write_atomically
 from chainrule.recipes import Experiment, Recipe, build, parse_recipe
 from chainrule.recipes.experiment import open_source
 from chainrule.recipes.run import RESULTS, finish, plain_json, train
+from chainrule.solver import Solver
 
 #: Written last: what the table needs beside the run folder's own files, or why there is no more than this.
 MEASURED = "measured.json"
@@ -87,7 +88,7 @@ def _train(recipe: Recipe, folder: Path, engine: str, sources: dict[str, Source]
         return "diverged"
     seconds = time.perf_counter() - started
     finish(experiment, folder, solver, seconds=seconds, status="finished", figures=False)
-    measured = measure(experiment, solver.loss_history)
+    measured = measure(experiment, solver)
     machine = {"load_average": [before, load_average()], "threads": os.environ.get("CHAINRULE_THREADS")}
     _write(folder, {"outcome": "finished", "seconds": seconds, **measured, **machine})
     return "finished"
@@ -101,23 +102,25 @@ def _name_folder(part: Path, folder: Path) -> None:
             write_atomically(part / RESULTS, json.dumps({**results, "run": str(folder)}, indent=1) + "\n")
 
 
-def measure(experiment: Experiment, loss_history: list[float]) -> dict[str, Any]:
+def measure(experiment: Experiment, solver: Solver) -> dict[str, Any]:
     """The rows of every part, the standard error of its mean loss (for classes), the mean loss over all steps."""
-    measured: dict[str, Any] = {"mean_step_loss": float(np.mean(loss_history)) if loss_history else None}
+    losses = solver.loss_history
+    measured: dict[str, Any] = {"mean_step_loss": float(np.mean(losses)) if losses else None}
     for part in ("train", "val", "test"):
         if f"X_{part}" not in experiment.data:
             continue
         y = experiment.data[f"y_{part}"]
         measured[f"{part}_rows"] = len(y)
         if part != "train" and experiment.splits.train.has_labels:
-            measured[f"{part}_loss_error"] = _loss_error(experiment, experiment.data[f"X_{part}"], y)
+            measured[f"{part}_loss_error"] = _loss_error(solver, experiment.data[f"X_{part}"], y)
     return measured
 
 
-def _loss_error(experiment: Experiment, X: Any, y: Array) -> float | None:
+def _loss_error(solver: Solver, X: Any, y: Array) -> float | None:
     """The standard error of the mean of −log p(y), where the loss has probabilities of classes."""
     try:
-        probabilities = np.asarray(experiment.network.predict_proba(X), dtype=np.float64)
+        scores = solver.engine.predict(X)
+        probabilities = np.asarray(solver.model.loss_function.probabilities(scores), dtype=np.float64)
     except ChainruleError:
         return None  # a hinge loss has none
     if probabilities.ndim != 2 or len(y) < 2:

@@ -16,11 +16,12 @@ from chainrule.layers import LAYERS, Affine, Branches, Layer, ReLU, Residual
 from chainrule.losses import LOSSES, SoftmaxCrossEntropy
 from chainrule.network import Network
 from chainrule.optim import RULES, SCHEDULES, Adam, Chain
-from chainrule.optim.schedules import Cosine, EpochDecay, StepDecay, WarmUp
+from chainrule.optim.schedules import Cosine, CyclicCosine, EpochDecay, StepDecay, WarmUp
 
 INITIAL: list[Initializer] = [cls(0.5) if cls is Constant else cls() for cls in INITIALIZERS]
 INITIAL += [Normal(0.3), He("uniform", 1.0), Xavier("uniform"), Orthogonal(2.0)]
-SCHEDULE = [EpochDecay(0.9), StepDecay(3), *(c() for c in SCHEDULES if c not in (EpochDecay, StepDecay, WarmUp))]
+SCHEDULE = [EpochDecay(0.9), StepDecay(3), CyclicCosine(4)]
+SCHEDULE += [c() for c in SCHEDULES if c not in (EpochDecay, StepDecay, CyclicCosine, WarmUp)]
 DECLARATIONS = [
     *(("layer", layer) for cls in LAYERS for layer, _ in cls.examples()),
     *(("loss", loss) for cls in LOSSES for loss, _, _ in cls.examples()),

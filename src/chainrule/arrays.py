@@ -29,8 +29,8 @@ def namespace(x: Array) -> Any:
 def round_to_bfloat16(x: Array) -> Array:
     """Each number rounded to the nearest bfloat16 (8 bits of significand, ties to even), in the dtype of `x`.
 
-    >>> round_to_bfloat16(np.array([1.0, 1.00390625, 1.01171875, 1e-3]))
-    array([1.        , 1.        , 1.015625  , 0.00099945])
+    >>> round_to_bfloat16(np.array([1.0, 1.00390625, 1.01171875, 3.1])).tolist()
+    [1.0, 1.0, 1.015625, 3.09375]
     """
     if type(x) is not np.ndarray:
         xp = namespace(x)

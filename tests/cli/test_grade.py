@@ -48,7 +48,7 @@ def test_folder_with_one_that_cannot_be_read(tmp_path, rubric, capsys):
     assert main(["grade", "--all", str(folder), "--rubric", rubric, "--out", str(out)]) == 1
     shown = capsys.readouterr()
     assert "2 of 7" in shown.out
-    assert "holds no Python file" in shown.out
+    assert "holdsnoPythonfile" in "".join(shown.out.split())  # long paths are broken over lines
     assert "\x1b" not in shown.out + shown.err
     assert {"class.html", "class.csv", "class.json", "bob.html"} <= {path.name for path in out.iterdir()}
 

@@ -87,7 +87,7 @@ def test_replacement_repeats_and_covers():
 def test_legacy_draws_what_the_course_solver_draws(n, batch_size):
     batches, rng = LegacyBatches(n, batch_size, np.random.RandomState(4)), np.random.RandomState(4)
     assert batches.steps_per_epoch == max(n // batch_size, 1)
-    with pytest.raises(ConfigError, match="step must be 0, as the generator's state is in no checkpoint, got 3"):
+    with pytest.raises(ConfigError, match="step must be 0, the one after the last drawn, got 3"):
         batches.indices(3)
     for step in range(6):
         np.testing.assert_array_equal(batches.indices(step), rng.choice(n, batch_size))

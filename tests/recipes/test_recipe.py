@@ -115,7 +115,7 @@ def test_overrides(override, get, expected):
         ("train=5", "train: expected object, got int 5"),
         ("data.val=1.5", "data.val: expected float <= 1.0, got float 1.5"),
         ("data.split=sorted", "data.split: expected 'ordered' or 'stratified' or 'random', got str 'sorted'"),
-        ("dtype=float16", "dtype: expected 'float32' or 'float64', got str 'float16'"),
+        ("dtype=float16", "dtype: expected 'float32' or 'float64' or 'bfloat16', got str 'float16'"),
         ("train.num_train_samples=most", "train.num_train_samples: expected 'all'"),
         ("train.early_stopping.monitor=loss", "expected 'val_acc' or 'val_loss', got str 'loss'"),
         ("name=../escape", "name"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import sqlite3
+import warnings
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,8 +62,11 @@ class Storage:
         import sqlalchemy
 
         try:
-            self._engine = sqlalchemy.create_engine(self.url, **kwargs)
-        except TypeError as error:  # options after a question mark that the driver does not know
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", sqlalchemy.exc.SAWarning)
+                self._engine = sqlalchemy.create_engine(self.url, **kwargs)
+                self._engine.dialect.create_connect_args(self.url)
+        except (TypeError, sqlalchemy.exc.SAWarning) as error:  # options after a question mark that no driver knows
             raise ConfigError(f"storage {self.title}: {' '.join(str(error).split())}") from None
         self._closing: Any = weakref.finalize(self, self._engine.dispose)
         with self.lock("tables"):

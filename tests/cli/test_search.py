@@ -48,7 +48,7 @@ def test_a_search_by_one_command_and_the_best_recipe_trained(tmp_path, capsys):
         ([*WORDS, "--space", "train.batchsize=range(1, 2)"], "did you mean 'batch_size'"),
         ([*GRID, "--jobs", "0"], "jobs must be an integer >= 1"),
         ([*GRID, "--storage", "postgres"], "must be a URL"),
-        ([*WORDS, "--strategy", "girid", "--space", "train.batch_size=choice(64, 256)"], "girid"),
+        ([*WORDS, "--space", "train.batch_size=choice(1)", "--strategy", "girid"], 'Did you mean "grid"'),
         ([*GRID, "--trials", "2.5"], "must be an integer"),
         (["search", "digits-mpl"], "did you mean 'digits-mlp'"),
         (["lr-range", "digits-mlp", "--low", "2", "--high", "1"], "high must be a number > 2"),

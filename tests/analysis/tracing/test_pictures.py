@@ -175,3 +175,9 @@ def test_a_tree_has_no_crossings():
         if layout.columns[a] == layout.columns[c] and b != d:
             up = layout.centres[a] < layout.centres[c]
             assert up == (layout.centres[b] < layout.centres[d])
+
+
+def test_inputs_stand_just_before_their_first_use():
+    edges = [("x", "a"), ("a", "b"), ("b", "c"), ("w", "c"), ("u", "b"), ("u", "c")]
+    columns = lay_out(edges, dict.fromkeys("xwuabc", 60.0), bend=30.0).columns
+    assert dict(columns) == {"x": 0, "a": 1, "u": 1, "b": 2, "w": 2, "c": 3}

@@ -363,3 +363,34 @@ def test_functions_of_plain_numbers_are_plain():
     assert fn.maximum(1, 2) == 2.0
     assert [fn.sqrt(4), fn.cos(0), fn.sin(0), fn.tan(0), fn.exp(0), fn.log(1)] == [2, 1, 0, 0, 1, 0]
     assert [fn.minimum(1, 2), fn.relu(-1), fn.tanh(0), fn.softplus(0)] == [1, 0, 0, math.log(2)]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a - (b - c)", "a - (b - c)"),
+        ("a - (b + c)", "a - (b + c)"),
+        ("(a - b) - c", "a - b - c"),
+        ("a - (-b)*c", "a - (-b·c)"),
+        ("a/(b*c)", "a/(b·c)"),
+        ("a/(b/c)", "a/(b/c)"),
+        ("(a + b)/c", "(a + b)/c"),
+        ("-(a + b)*c", "-(a + b)·c"),
+        ("a*(-b) + c", "a·(-b) + c"),
+        ("(a*b)^2 - c", "(a·b)² - c"),
+        ("(a^b)^c", "(a^b)^c"),
+        ("(-a)^2*b*c", "(-a)²·b·c"),
+        ("a^(b - c)", "a^(b - c)"),
+        ("sqrt(a + b)*c", "√(a + b)·c"),
+        ("2*a - 3*b*c", "2·a - 3·b·c"),
+    ],
+)
+def test_brackets_stand_where_they_are_needed(text, shown):
+    step = trace_text(f"y = {text}", {"a": 2, "b": 3, "c": 5}, by="equation")["y"]
+    assert step.formula.text == shown
+
+
+@pytest.mark.parametrize("function", ["max", "min"])
+def test_of_equal_numbers_the_first_gets_the_gradient(function):
+    gradients = trace_text(f"y = {function}(a, b, c)", {"a": 2, "b": 2, "c": 2}).gradients
+    assert [gradients[n] for n in "abc"] == [1, 0, 0]

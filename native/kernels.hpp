@@ -39,6 +39,25 @@
     K(average_pool_backward, "d:view dx:view h w stride_h stride_w top left image_h image_w accumulate counts*")      \
     K(activate, "x:view y:view kind a:real")                                                                          \
     K(activate_backward, "d:view x:view dx:view kind accumulate a:real")                                              \
+    K(prelu_forward, "x:view y:view alpha")                                                                           \
+    K(prelu_backward, "d:view x:view dx:view alpha dalpha wanted accumulate")                                         \
+    K(softmax_forward, "x:view y:view along_lines")                                                                   \
+    K(softmax_backward, "d:view y:view dx:view along_lines accumulate")                                               \
+    K(group_norm_forward, "x:view y:view gamma beta mean rstd groups centred eps:real")                               \
+    K(group_norm_backward, "d:view x:view dx:view gamma mean rstd dgamma dbeta groups centred wanted accumulate")     \
+    K(line_norm_forward, "x:view y:view gamma beta mean rstd groups centred eps:real")                                \
+    K(line_norm_backward, "d:view x:view dx:view gamma mean rstd dgamma dbeta groups centred wanted accumulate")      \
+    K(local_response_forward, "x:view y:view size alpha:real beta:real k:real")                                       \
+    K(local_response_backward, "d:view x:view dx:view size alpha:real beta:real k:real accumulate")                   \
+    K(pad, "x:view y:view top left before")                                                                           \
+    K(scale_channels, "x:view y:view keep accumulate keep_scale:real")                                                \
+    K(pack_channels, "weights packed channels taps k_offsets*")                                                       \
+    K(correlate_channels, "x:view y:view mask packed bias stride_h stride_w relu accumulate runs*")                   \
+    K(correlate_channels_weights, "x:view d:view dW stride_h stride_w runs*")                                         \
+    K(binary_hinge, "scores:view d:view margin:real")                                                                 \
+    K(logistic, "scores:view d:view")                                                                                 \
+    K(multi_class_hinge, "scores:view d:view margin:real")                                                            \
+    K(squared_error, "scores:view d:view")                                                                            \
     K(flatten, "x:view y:view")                                                                                       \
     K(unflatten, "d:view dx:view accumulate")                                                                         \
     K(add, "a:view b:view y:view")                                                                                    \

@@ -104,6 +104,14 @@ static inline void store_part(float* p, Vector v, int lanes) {
     else std::memcpy(p, &v, 4 * lanes);
 }
 
+// As load_part, with a number of choice in the lanes that are left.
+static inline Vector load_padded(const float* p, int lanes, float otherwise) {
+    if (lanes == LANES) return load(p);
+    Vector v = splat(otherwise);
+    std::memcpy(&v, p, 4 * lanes);
+    return v;
+}
+
 static inline Vector load_part(const float* p, int lanes) {
     if (lanes == LANES) return load(p);
     Vector v{};

@@ -1,4 +1,5 @@
 // Pointwise activations other than ReLU, which has its place in blocks; backward makes what it needs from x again.
+#include "../functions.hpp"
 #include "../images.hpp"
 #include "../kernels.hpp"
 
@@ -6,7 +7,7 @@ namespace chainrule::CHAINRULE_ISA {
 
 namespace {
 
-enum Kind : int64_t { LEAKY_RELU, TANH, SIGMOID, ELU, SILU, SOFTPLUS, SELU };
+enum Kind : int64_t { LEAKY_RELU, TANH, SIGMOID, ELU, SILU, SOFTPLUS, SELU, GELU, GELU_TANH };
 
 struct Forward {
     View x, y;
@@ -16,86 +17,64 @@ struct Backward {
     View d, x, dx;
     int64_t kind, accumulate, a;
 };
+struct SlopesForward {
+    View x, y;
+    Address alpha;
+};
+struct SlopesBackward {
+    View d, x, dx;
+    Address alpha, dalpha;
+    int64_t wanted, accumulate;  // whether dx is made, and added to what is there
+};
 
 // Source: Klambauer, Unterthiner, Mayr & Hochreiter, "Self-normalizing neural networks", NeurIPS 2017, equation 14.
 constexpr float SELU_ALPHA = 1.6732632423543772f, SELU_SCALE = 1.0507009873554805f;
-
-// exp x = 2ⁿ exp r with n = round(x / ln 2), |r| <= ln 2 / 2; a polynomial in r, in plain arithmetic so that compilers
-// make vectors of it. Within two units in the last place where the result is a normal number, 0 below.
-inline float exponential(float x) {
-    const float bounded = std::min(std::max(x, -87.0f), 88.7f);
-    const float shifted = bounded * 1.44269504f + 12582912.0f;  // rounds to the nearest integer
-    const float n = shifted - 12582912.0f;
-    const float r = (bounded - n * 0.693359375f) + n * 2.12194440e-4f;
-    float p = 1.9875691500e-4f;
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    const float e = p * r * r + r + 1.0f;
-    const int32_t half = int32_t(n) >> 1, rest = int32_t(n) - half;  // 2¹²⁸ is no float, its root's square is
-    const int32_t first = (half + 127) << 23, second = (rest + 127) << 23;
-    float a, b;
-    std::memcpy(&a, &first, 4);
-    std::memcpy(&b, &second, 4);
-    const float y = e * a * b;
-    return x < -87.0f ? 0.0f : x > 88.7f ? INFINITY : x == x ? y : x;
-}
-
-// log x for x in [1, 2]: with s = (x − 1)/(x + 1), 2 (s + s³/3 + s⁵/5 + …).
-inline float logarithm_to_two(float x) {
-    const float s = (x - 1) / (x + 1), q = s * s;
-    return 2 * s * (1 + q * (0.33333333f + q * (0.2f + q * (0.14285715f + q * (0.11111111f + q * 0.090909094f)))));
-}
-
-inline float hyperbolic_tangent(float x) {
-    const float z = std::fabs(x), e = exponential(-2 * z), large = (1 - e) / (1 + e), s = x * x;
-    // Near 0 the quotient loses digits; there the series serves.
-    const float small = z * (1 + s * (-0.33333333f + s * (0.13333333f + s * (-0.053968254f + s * 0.021869489f))));
-    const float y = z < 0.25f ? small : large;
-    return x < 0 ? -y : y;
-}
-
-inline float logistic(float x) {
-    const float e = exponential(-std::fabs(x)), q = 1 / (1 + e);
-    return x < 0 ? e * q : q;
-}
+// Of Φ(x) ≈ σ(SLOPE (x + CUBIC x³)), as layers/gelu.py derives it.
+constexpr float GELU_SLOPE = 1.5957691216057308f, GELU_CUBIC = 0.044715f;
 
 template <int64_t kind>
-inline float value(float x, float a) {
-    if constexpr (kind == LEAKY_RELU) return x > 0 ? x : a * x;
+inline Vector value(Vector x, float a) {
+    if constexpr (kind == LEAKY_RELU) return x > 0.0f ? x : a * x;
     if constexpr (kind == TANH) return hyperbolic_tangent(x);
-    if constexpr (kind == SIGMOID) return logistic(x);
-    if constexpr (kind == ELU) return x > 0 ? x : a * (exponential(x) - 1);
-    if constexpr (kind == SILU) return x * logistic(x);
-    if constexpr (kind == SELU) return SELU_SCALE * (x > 0 ? x : SELU_ALPHA * (exponential(x) - 1));
+    if constexpr (kind == SIGMOID) return Sigmoids(x).of;
+    if constexpr (kind == ELU) return x > 0.0f ? x : a * exponential_minus_one(x);
+    if constexpr (kind == SILU) return x * Sigmoids(x).of;
+    if constexpr (kind == SELU) return SELU_SCALE * (x > 0.0f ? x : SELU_ALPHA * exponential_minus_one(x));
     if constexpr (kind == SOFTPLUS) {
-        const float e = exponential(-std::fabs(x)), u = 1 + e;
-        return std::max(x, 0.0f) + (logarithm_to_two(u) + (e - (u - 1)) / u);  // gives back what rounding 1 + e lost
+        const Vector z = a * x;
+        return (positive(z) + logarithm_of_one_plus(exponential(-magnitude(z)))) / a;
     }
-    return 0;
+    if constexpr (kind == GELU) return x * Normal(x).distribution;
+    if constexpr (kind == GELU_TANH) return x * Sigmoids(GELU_SLOPE * (x + GELU_CUBIC * x * x * x)).of;
 }
 
 template <int64_t kind>
-inline float slope(float x, float a) {
-    if constexpr (kind == LEAKY_RELU) return x > 0 ? 1.0f : a;
+inline Vector slope(Vector x, float a) {
+    if constexpr (kind == LEAKY_RELU) return x > 0.0f ? splat(1.0f) : splat(a);
     if constexpr (kind == TANH) {
-        const float y = hyperbolic_tangent(x);
-        return (1 - y) * (1 + y);
+        const Vector y = hyperbolic_tangent(x);
+        return (1.0f - y) * (1.0f + y);
     }
-    if constexpr (kind == SIGMOID || kind == SOFTPLUS) {
-        const float y = logistic(x);
-        if constexpr (kind == SOFTPLUS) return y;
-        return y * logistic(-x);
+    if constexpr (kind == SIGMOID) {
+        const Sigmoids y(x);
+        return y.of * y.opposite;
     }
-    if constexpr (kind == ELU) return x > 0 ? 1.0f : a * exponential(x);
+    if constexpr (kind == SOFTPLUS) return Sigmoids(a * x).of;
+    if constexpr (kind == ELU) return x > 0.0f ? splat(1.0f) : a * exponential(x);
     if constexpr (kind == SILU) {
-        const float y = logistic(x);
-        return y + x * y * logistic(-x);
+        const Sigmoids y(x);
+        return y.of + x * y.of * y.opposite;
     }
-    if constexpr (kind == SELU) return SELU_SCALE * (x > 0 ? 1.0f : SELU_ALPHA * exponential(x));
-    return 0;
+    if constexpr (kind == SELU) return SELU_SCALE * (x > 0.0f ? splat(1.0f) : SELU_ALPHA * exponential(x));
+    if constexpr (kind == GELU) {
+        const Normal y(x);
+        return y.distribution + x * y.density;
+    }
+    if constexpr (kind == GELU_TANH) {
+        const Vector square = x * x;
+        const Sigmoids y(GELU_SLOPE * (x + GELU_CUBIC * square * x));
+        return y.of + x * (GELU_SLOPE + (3 * GELU_CUBIC * GELU_SLOPE) * square) * y.of * y.opposite;
+    }
 }
 
 template <int64_t kind>
@@ -103,32 +82,25 @@ void forward(const Forward& v, Context& context) {
     const float* x = context.at(v.x.at);
     float* y = context.at(v.y.at);
     const float a = float(as_real(v.a));
-    in_parts(context, context.n * v.y.h, 1 + 2048 / (v.y.w * v.y.c), [&](int64_t first, int64_t last, int64_t, int) {
-        for (int64_t l = first; l < last; l++)
-            for (int64_t w = 0; w < v.y.w; w++) {
-                const float* __restrict from = x + line_offset(v.x, l) + w * v.x.pixel;
-                float* __restrict to = y + line_offset(v.y, l) + w * v.y.pixel;
-                for (int64_t c = 0; c < v.y.c; c++) to[c] = value<kind>(from[c], a);
-            }
-    });
+    over_stretches(context, [&](int64_t length, int64_t to, int64_t from) {
+        over_vectors(length, [&](int64_t i, int lanes) {
+            store_part(y + to + i, value<kind>(load_part(x + from + i, lanes), a), lanes);
+        });
+    }, v.y, v.x);
 }
 
 template <int64_t kind>
 void backward(const Backward& v, Context& context) {
     const float *d = context.at(v.d.at), *x = context.at(v.x.at);
-    float* dx = context.at(v.dx.at);
+    float* dx = context.at(v.dx.at);  // may be x
     const float a = float(as_real(v.a));
-    in_parts(context, context.n * v.d.h, 1 + 2048 / (v.d.w * v.d.c), [&](int64_t first, int64_t last, int64_t, int) {
-        for (int64_t l = first; l < last; l++)
-            for (int64_t w = 0; w < v.d.w; w++) {
-                const float *out = d + line_offset(v.d, l) + w * v.d.pixel, *from = x + line_offset(v.x, l) + w * v.x.pixel;
-                float* to = dx + line_offset(v.dx, l) + w * v.dx.pixel;  // may be `from`
-                for (int64_t c = 0; c < v.d.c; c++) {
-                    const float g = out[c] * slope<kind>(from[c], a);
-                    to[c] = v.accumulate ? to[c] + g : g;
-                }
-            }
-    });
+    over_stretches(context, [&](int64_t length, int64_t out, int64_t from, int64_t to) {
+        over_vectors(length, [&](int64_t i, int lanes) {
+            Vector g = load_part(d + out + i, lanes) * slope<kind>(load_part(x + from + i, lanes), a);
+            if (v.accumulate) g += load_part(dx + to + i, lanes);
+            store_part(dx + to + i, g, lanes);
+        });
+    }, v.d, v.x, v.dx);
 }
 
 template <typename Function>
@@ -141,6 +113,8 @@ void by_kind(int64_t kind, const Function& f) {
         case SILU: return f(std::integral_constant<int64_t, SILU>{});
         case SOFTPLUS: return f(std::integral_constant<int64_t, SOFTPLUS>{});
         case SELU: return f(std::integral_constant<int64_t, SELU>{});
+        case GELU: return f(std::integral_constant<int64_t, GELU>{});
+        case GELU_TANH: return f(std::integral_constant<int64_t, GELU_TANH>{});
     }
 }
 
@@ -154,6 +128,55 @@ void activate(const int64_t* arguments, int64_t, Context& context) {
 void activate_backward(const int64_t* arguments, int64_t, Context& context) {
     const auto& v = *reinterpret_cast<const Backward*>(arguments);
     by_kind(v.kind, [&](auto kind) { backward<kind.value>(v, context); });
+}
+
+// PReLU: y = max(x, 0) + alpha min(x, 0), one slope a channel.
+void prelu_forward(const int64_t* arguments, int64_t, Context& context) {
+    const auto& v = *reinterpret_cast<const SlopesForward*>(arguments);
+    const float *x = context.at(v.x.at), *alpha = context.at(v.alpha);
+    float* y = context.at(v.y.at);
+    in_parts(context, context.n * v.y.h, 1 + 4096 / (v.y.w * v.y.c), [&](int64_t first, int64_t last, int64_t, int) {
+        for (int64_t l = first; l < last; l++)
+            for (int64_t w = 0; w < v.y.w; w++) {
+                const float* from = x + line_offset(v.x, l) + w * v.x.pixel;
+                float* to = y + line_offset(v.y, l) + w * v.y.pixel;
+                over_vectors(v.y.c, [&](int64_t c, int lanes) {
+                    const Vector z = load_part(from + c, lanes);
+                    store_part(to + c, positive(z) + load_part(alpha + c, lanes) * negative(z), lanes);
+                });
+            }
+    });
+}
+
+// dx, and dalpha = Σ d · min(x, 0): sums of parts, added in order.
+void prelu_backward(const int64_t* arguments, int64_t, Context& context) {
+    const auto& v = *reinterpret_cast<const SlopesBackward*>(arguments);
+    const float *d = context.at(v.d.at), *x = context.at(v.x.at), *alpha = context.at(v.alpha);
+    float* dx = context.at(v.dx.at);  // may be x
+    const int64_t C = v.d.c, lines = context.n * v.d.h, parts = part_count(lines, 1 + 4096 / (v.d.w * C));
+    float* partial = context.workspace(context.pool->size(), parts * C);
+    context.pool->run(parts, [&](int64_t part, int) {
+        float* sums = partial + part * C;
+        std::fill(sums, sums + C, 0.0f);
+        for (int64_t l = lines * part / parts; l < lines * (part + 1) / parts; l++)
+            over_vectors(C, [&](int64_t c, int lanes) {
+                const Vector slopes = load_part(alpha + c, lanes);
+                Vector sum{};
+                for (int64_t w = 0; w < v.d.w; w++) {
+                    const Vector g = load_part(d + line_offset(v.d, l) + w * v.d.pixel + c, lanes);
+                    const Vector z = load_part(x + line_offset(v.x, l) + w * v.x.pixel + c, lanes);
+                    sum += g * negative(z);
+                    if (!v.wanted) continue;
+                    const Vector side = z > 0.0f ? splat(1.0f) : Vector{};
+                    Vector out = g * (side + slopes * (1.0f - side));
+                    float* to = dx + line_offset(v.dx, l) + w * v.dx.pixel + c;
+                    if (v.accumulate) out += load_part(to, lanes);
+                    store_part(to, out, lanes);
+                }
+                store_part(sums + c, load_part(sums + c, lanes) + sum, lanes);
+            });
+    });
+    join_parts(partial, parts, C, context.at(v.dalpha));
 }
 
 }  // namespace chainrule::CHAINRULE_ISA

@@ -11,6 +11,11 @@ struct Mask {
     View y;  // bytes, without borders
     int64_t threshold;
 };
+struct Channels {
+    View x, y;
+    Address keep;  // (n, C) bytes
+    int64_t accumulate, keep_scale;
+};
 constexpr uint32_t FORWARD = 2;  // arrays.Stream.FORWARD
 constexpr int64_t AT_ONCE = 64;  // blocks of four words
 
@@ -54,6 +59,30 @@ void dropout_mask(const int64_t* arguments, int64_t count, Context& context) {
                     if (++c == C) c = 0, n++;
                     to = keep + n * image + c;
                 }
+            }
+        }
+    });
+}
+
+// Spatial dropout, forward and backward alike: channels are zeroed or scaled as a whole.
+void scale_channels(const int64_t* arguments, int64_t, Context& context) {
+    const auto& a = *reinterpret_cast<const Channels*>(arguments);
+    const float* x = context.at(a.x.at);
+    float* y = context.at(a.y.at);  // may be x
+    const auto* keep = reinterpret_cast<const uint8_t*>(context.at(a.keep));
+    const auto scale = float(as_real(a.keep_scale));
+    in_parts(context, context.n, 1 + 4096 / (pixels(a.y) * a.y.c), [&](int64_t first, int64_t last, int64_t, int thread) {
+        float* factors = context.workspace(thread, a.y.c);
+        for (int64_t n = first; n < last; n++) {
+            for (int64_t c = 0; c < a.y.c; c++) factors[c] = float(keep[n * a.y.c + c]) * scale;
+            for (int64_t p = 0; p < pixels(a.y); p++) {
+                const float* from = x + pixel_offset(a.x, n * pixels(a.x) + p);
+                float* to = y + pixel_offset(a.y, n * pixels(a.y) + p);
+                over_vectors(a.y.c, [&](int64_t c, int lanes) {
+                    Vector v = load_part(from + c, lanes) * load_part(factors + c, lanes);
+                    if (a.accumulate) v += load_part(to + c, lanes);
+                    store_part(to + c, v, lanes);
+                });
             }
         }
     });

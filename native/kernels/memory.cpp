@@ -23,28 +23,6 @@ struct Border {
 
 }  // namespace
 
-namespace {
-
-// to[c · to_step + p] = from[p · from_step + c] for all p < rows and c < columns, in square blocks of registers.
-void transpose_matrix(const float* from, int64_t from_step, float* to, int64_t to_step, int64_t rows, int64_t columns) {
-    int64_t p = 0;
-    for (; p + LANES <= rows; p += LANES) {
-        int64_t c = 0;
-        for (; c + LANES <= columns; c += LANES) {
-            Vector block[LANES];
-            for (int i = 0; i < LANES; i++) block[i] = load(from + (p + i) * from_step + c);
-            transpose(block);
-            for (int i = 0; i < LANES; i++) store(to + (c + i) * to_step + p, block[i]);
-        }
-        for (; c < columns; c++)
-            for (int64_t i = p; i < p + LANES; i++) to[c * to_step + i] = from[i * from_step + c];
-    }
-    for (; p < rows; p++)
-        for (int64_t c = 0; c < columns; c++) to[c * to_step + p] = from[p * from_step + c];
-}
-
-}  // namespace
-
 // Rows of the data set, channels first, into a view, channels last.
 void load_input(const int64_t* arguments, int64_t, Context& context) {
     const View& y = reinterpret_cast<const One*>(arguments)->x;

@@ -27,7 +27,6 @@ from chainrule.layers import (
     MaxPool2D,
     ReLU,
     Sequential,
-    SpatialDropout,
     Tanh,
 )
 from chainrule.layers.layer import Layer
@@ -235,7 +234,7 @@ def test_subclasses_of_losses_and_rules_run_by_their_own_file(options: Any) -> N
 
 
 @pytest.mark.parametrize(
-    "layers", [[Affine(4), ReLU(), Affine(3)], [Sequential((Tanh(), SpatialDropout(0.5))), Affine(3)]]
+    "layers", [[Affine(4), ReLU(), Affine(3)], [Sequential((Tanh(), TestModeDropout(0.5))), Affine(3)]]
 )
 def test_memory_is_given_back_without_the_cycle_collector(layers: list[Layer]) -> None:
     _, native = pair(layers, 5)

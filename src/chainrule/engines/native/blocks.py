@@ -20,7 +20,7 @@ def block_length(layers: list[Placed], x: Value, *, ahead: bool = False) -> int:
     order = 0
     for i, here in enumerate(layers):
         rank = _block_rank(here.layer)
-        if rank <= order or (i == 0 and not ahead and rank == 1 and len(x.shape) not in (1, 3)):
+        if rank <= order:
             return i
         if rank == 3 and not ahead and len(x.shape) == 3 and not _is_disjoint(here.layer, x):
             return i

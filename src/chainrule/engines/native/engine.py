@@ -198,7 +198,7 @@ class NativeEngine(ReferenceEngine):
             return
         made = self._compiled(max(map(len, rows)), train=True)
         losses = np.zeros(len(rows))
-        resident = self.parts is not None and not made.plan.fallbacks and self._are_targets(targets)
+        resident = self.parts is not None and not made.plan.fallbacks and self._are_targets(made, targets)
         order, ends = np.concatenate(rows), np.cumsum([len(r) for r in rows], dtype=np.int64)
         done = 0
         while done < len(rows):
@@ -206,7 +206,7 @@ class NativeEngine(ReferenceEngine):
             if resident and self._rate(float(rates[done:].max())) < 1e12:
                 first = int(ends[done]) - len(rows[done])
                 count, status = made.program.train(
-                    _STEP, data, order[first:], ends[done:] - first, *self._targets(targets),
+                    _STEP, data, order[first:], ends[done:] - first, *self._targets(made, targets),
                     self.network.seed, self.step_number, rates[done:], losses[done:],
                 )  # fmt: skip
                 self.step_number += count
@@ -270,9 +270,12 @@ class NativeEngine(ReferenceEngine):
             raise ConfigError(f"NativeEngine: batches must hold rows 0 to {n - 1}, got {wrong}")
         return rows.astype(np.int64, copy=False)
 
-    def _targets(self, targets: Array) -> tuple[Any, Any]:
-        """Labels and probabilities as the kernel of the loss takes them: one of the two is None."""
-        if targets.ndim == 1:
+    def _targets(self, made: _Compiled, targets: Array) -> tuple[Any, Any]:
+        """Labels and numbers as the kernel of the loss takes them: at least one of the two is None."""
+        kernel = made.plan.loss_kernel
+        if kernel is None:
+            return None, None
+        if targets.ndim == 1 and not kernel.real_targets:
             return np.ascontiguousarray(targets, np.int64), None
         return None, np.ascontiguousarray(targets, np.float32)
 
@@ -283,9 +286,14 @@ class NativeEngine(ReferenceEngine):
         scores = np.broadcast_to(np.float32(0), (len(targets), *self.network.output_shape))
         check(self.network.loss_function, scores, targets)
 
-    def _are_targets(self, targets: Array) -> bool:
-        """Whether the kernel of the loss can take them; it checks whole numbers itself, as it comes to them."""
-        if targets.ndim == 1 and targets.dtype.kind in "iu":
+    def _checks(self, made: _Compiled, targets: Array) -> bool:
+        """Whether the kernel of the loss checks them itself, as it comes to them: whole numbers, labels of classes."""
+        kernel = made.plan.loss_kernel
+        return kernel is not None and kernel.checks_labels and targets.ndim == 1 and targets.dtype.kind in "iu"
+
+    def _are_targets(self, made: _Compiled, targets: Array) -> bool:
+        """Whether the kernel of the loss can take them."""
+        if self._checks(made, targets):
             return True
         try:
             self._check(targets)
@@ -294,12 +302,12 @@ class NativeEngine(ReferenceEngine):
         return True
 
     def _run(self, made: _Compiled, phases: list[str], x: Array, y: Array, factor: float) -> tuple[int, float]:
-        if not (y.ndim == 1 and y.dtype.kind in "iu" and made.plan.loss_is_native):
-            self._check(y)  # a kernel checks labels
+        if not self._checks(made, y):
+            self._check(y)
         made.plan.targets, made.plan.loss = y, 0.0
-        labels, probabilities = self._targets(y) if made.plan.loss_is_native else (None, None)
+        labels, numbers = self._targets(made, y)
         status, loss = made.program.run(
-            phases, len(x), x, None, labels, probabilities, self.network.seed, self.step_number, factor
+            phases, len(x), x, None, labels, numbers, self.network.seed, self.step_number, factor
         )
         return status, loss + made.plan.loss
 

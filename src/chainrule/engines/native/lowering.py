@@ -18,16 +18,24 @@ import numpy as np
 
 from chainrule.arrays import Stream, derive_key
 from chainrule.engines.native.blocks import block_length, lower_block
+from chainrule.engines.native.depthwise import is_depthwise, lower_depthwise
+from chainrule.engines.native.losses import LOSS_KERNELS
 from chainrule.engines.native.memory import GRADIENTS, PARAMS, Tensor, address
+from chainrule.engines.native.norms import NORMS
 from chainrule.engines.native.placed import Placed, placed
-from chainrule.engines.native.plan import Plan, Value, real
+from chainrule.engines.native.plan import Plan, Value
 from chainrule.engines.native.products import PRODUCTS
+from chainrule.engines.native.shaping import SHAPING
 from chainrule.engines.native.simple import SIMPLE
-from chainrule.layers import Branches, Flatten, ReLU, Residual, Softplus
+from chainrule.engines.native.transposed import lower_conv_transpose2d
+from chainrule.errors import ChainruleError
+from chainrule.layers import Branches, ConvTranspose2D, ReLU, Residual
 from chainrule.layers.layer import Layer
 from chainrule.layers.rounded_products import with_rounded_products
 from chainrule.layers.sequential import parameter_names
-from chainrule.losses import Loss, SoftmaxCrossEntropy
+from chainrule.losses import Loss
+
+_PRODUCTS = {**PRODUCTS, ConvTranspose2D: lower_conv_transpose2d}
 
 
 def lower(plan: Plan, layers: list[Placed], x: Value) -> Value:
@@ -38,28 +46,21 @@ def lower(plan: Plan, layers: list[Placed], x: Value) -> Value:
         plan.layer = here.label
         follower = layers[i + 1].layer if i + 1 < len(layers) else None
         count = block_length(layers[i:], x)
-        if type(here.layer) in PRODUCTS:
+        if type(here.layer) in _PRODUCTS:
             alone = type(follower) is ReLU and block_length(layers[i + 1 :], x, ahead=True) == 1
-            x = PRODUCTS[type(here.layer)](plan, here, x, alone)
+            product = lower_depthwise if is_depthwise(here.layer, x) else _PRODUCTS[type(here.layer)]
+            x = product(plan, here, x, alone)
             i += 1 + alone
         elif count:
             x = lower_block(plan, layers[i : i + count], x)
             i += count
-        elif type(here.layer) in _LOWERINGS and _suits(here.layer, x):
+        elif type(here.layer) in _LOWERINGS:
             x = _LOWERINGS[type(here.layer)](plan, here, x)
             i += 1
         else:
             x = _lower_call(plan, here, x)
             i += 1
     return x
-
-
-def _suits(layer: Layer, x: Value) -> bool:
-    if isinstance(layer, (Flatten, Residual, Branches)):
-        return len(x.shape) in (1, 3)
-    if isinstance(layer, Softplus):
-        return layer.beta == 1
-    return True
 
 
 # -- layers of layers -------------------------------------------------------------------------------------------------
@@ -127,6 +128,8 @@ def _lower_branches(plan: Plan, here: Placed, x: Value) -> Value:
 
 _LOWERINGS: dict[type[Layer], Callable[[Plan, Placed, Value], Value]] = {
     **SIMPLE,
+    **NORMS,
+    **SHAPING,
     Residual: _lower_residual,
     Branches: _lower_branches,
 }
@@ -238,14 +241,11 @@ def _lower_loss(plan: Plan, loss: Loss, scores: Value) -> None:
     scores.grad = plan.tensor(scores.shape)
     d = scores.grad
     plan.clear_border("loss", d)
-    if type(loss) is SoftmaxCrossEntropy and len(scores.shape) == 1 and scores.shape[0] > 1:
-        plan.loss_is_native = True
-        weights = [real(float(w)) for w in loss.class_weights or ()]
-        smoothing = float(loss.label_smoothing)
-        plan.emit(
-            "loss", "softmax_cross_entropy", [scores.data, d, smoothing, *weights], [scores.data, d],
-            note="softmax + cross-entropy + gradient",
-        )  # fmt: skip
+    kernel = LOSS_KERNELS.get(type(loss))
+    if kernel is not None and _takes(loss, scores):
+        plan.loss_kernel = kernel
+        arguments = [scores.data, d, *kernel.options(loss)]
+        plan.emit("loss", kernel.name, arguments, [scores.data, d], note=kernel.note)
     else:
         plan.fallbacks.append(plan.layer)
 
@@ -262,6 +262,15 @@ def _lower_loss(plan: Plan, loss: Loss, scores: Value) -> None:
             if decay:
                 at = address(PARAMS, start)
                 plan.emit("loss", "l2_loss", [at, stop - start, float(net.reg)], [])
+
+
+def _takes(loss: Loss, scores: Value) -> bool:
+    """Whether the scores have the axes that the loss wants; it says itself what is wrong when it is called."""
+    try:
+        loss.check_scores(np.broadcast_to(np.float32(0), (1, *scores.shape)))
+    except ChainruleError:
+        return False
+    return True
 
 
 def _lower_update(plan: Plan) -> None:

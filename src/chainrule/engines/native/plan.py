@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule.arrays import Shape
+from chainrule.engines.native.losses import LossKernel
 from chainrule.engines.native.memory import BUFFERS, GRADIENTS, NONE, PARAMS, Buffer, Tensor, address, lay_out
 from chainrule.network import Network
 
@@ -68,13 +69,13 @@ class Plan:
         self.arena: Any = None
         self.targets: Any = None
         self.loss = 0.0
-        self.loss_is_native = False
+        self.loss_kernel: LossKernel | None = None
 
     # -- making tensors and operations ------------------------------------------------------------------------------
 
     def tensor(self, shape: Shape) -> Tensor:
-        """A tensor for one row of `shape`: (C, H, W) as an image, anything else as features."""
-        c, h, w = shape if len(shape) == 3 else (math.prod(shape), 1, 1)
+        """A tensor for one row of `shape`: features, or an image (C, ..., W) whose lines are the axes between."""
+        c, h, w = (shape[0], math.prod(shape[1:-1]), shape[-1]) if len(shape) > 1 else (math.prod(shape), 1, 1)
         made = Tensor(h, w, c)
         self.tensors.append(made)
         return made

@@ -10,6 +10,7 @@ from chainrule.engines.native.plan import Plan, Value
 from chainrule.geometry import Windows, entries
 from chainrule.layers import (
     ELU,
+    GELU,
     SELU,
     AveragePool2D,
     Flatten,
@@ -30,14 +31,17 @@ _KINDS: dict[type[Layer], tuple[int, str | None]] = {  # number in native/kernel
     Sigmoid: (2, None),
     ELU: (3, "alpha"),
     SiLU: (4, None),
-    Softplus: (5, None),
+    Softplus: (5, "beta"),
     SELU: (6, None),
+    GELU: (7, None),  # 8 for the approximation by tanh
 }
 
 
 def _lower_activation(plan: Plan, here: Placed, x: Value) -> Value:
     kind, name = _KINDS[type(here.layer)]
     a = float(getattr(here.layer, name)) if name else 0.0
+    if isinstance(here.layer, GELU) and here.layer.approximate == "tanh":
+        kind += 1
     x.uses += 1
     y = plan.value(x.shape)
     plan.clear_border("forward", y.data)

@@ -11,7 +11,18 @@ typedef int32_t Integers __attribute__((vector_size(4 * LANES)));
 static inline Vector magnitude(Vector x) { return (Vector)((Integers)x & 0x7FFFFFFF); }
 static inline Vector at_most(Vector x, float limit) { return x > limit ? splat(limit) : x; }
 
-// The parts of exp x = 2ⁿ (1 + r + r² p(r)) with n = round(x / ln 2): |r| <= ln 2 / 2. Adding 1.5 · 2²³ rounds.
+// exp r − 1 for |r| <= ln 2 / 2, or a little more.
+static inline Vector exponential_fraction(Vector r) {
+    Vector p = splat(1.9875691500e-4f);
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    return p * (r * r) + r;
+}
+
+// exp x = 2ⁿ exp r with n = round(x / ln 2). Adding 1.5 · 2²³ rounds.
 struct ReducedExponent {
     // `rest` is added to x after the rounding: an exponent of more digits than one float has.
     explicit ReducedExponent(Vector x, Vector rest = Vector{}) {
@@ -20,16 +31,6 @@ struct ReducedExponent {
         const Vector shifted = bounded * 1.44269504f + 12582912.0f, n = shifted - 12582912.0f;
         number = (Integers)shifted - 0x4B400000;
         r = (bounded - n * 0.693359375f) + (n * 2.12194440e-4f + rest);
-    }
-    // exp r − 1
-    Vector fraction() const {
-        Vector p = splat(1.9875691500e-4f);
-        p = p * r + 1.3981999507e-3f;
-        p = p * r + 8.3334519073e-3f;
-        p = p * r + 4.1665795894e-2f;
-        p = p * r + 1.6666665459e-1f;
-        p = p * r + 5.0000001201e-1f;
-        return p * (r * r) + r;
     }
     Integers number;
     Vector r;
@@ -44,7 +45,7 @@ static inline Vector scale_by_power_of_two(Vector x, Integers n) {
 // exp(x + rest), 0 where x is below −87 (where floats lose digits).
 static inline Vector exponential(Vector x, Vector rest = Vector{}) {
     const ReducedExponent e(x, rest);
-    const Vector y = scale_by_power_of_two(e.fraction() + 1.0f, e.number);
+    const Vector y = scale_by_power_of_two(exponential_fraction(e.r) + 1.0f, e.number);
     const Vector bounded = x < -87.0f ? Vector{} : x > 88.7f ? splat(INFINITY) : y;
     return x == x ? bounded : x;
 }
@@ -52,7 +53,7 @@ static inline Vector exponential(Vector x, Vector rest = Vector{}) {
 // exp x − 1 for x <= 0, relatively accurate near 0.
 static inline Vector exponential_minus_one(Vector x) {
     const ReducedExponent e(x);
-    const Vector small = e.fraction(), large = scale_by_power_of_two(small + 1.0f, e.number) - 1.0f;
+    const Vector small = exponential_fraction(e.r), large = scale_by_power_of_two(small + 1.0f, e.number) - 1.0f;
     const Vector y = e.number == 0 ? small : large;
     return x == x ? y : x;
 }
@@ -116,31 +117,36 @@ struct Normal {
 
 // s^exponent for s >= 0. With s = 2ᵉ m, the product of the exponent's first 15 bits and e is exact, so that no digits are
 // lost where s is far from one.
-static inline Vector power(Vector s, double exponent) {
-    if (exponent == 0) return splat(1.0f);
-    const float first = float(std::nearbyint(exponent * 4096) / 4096), second = float(exponent - double(first));
-    const auto tiny = s < 1.17549435e-38f;
-    const Integers bits = (Integers)(tiny ? s * 8388608.0f : s);
-    // The bits of √½ taken off, what is left above the fraction is e and m lies in [√½, √2).
-    const Integers shifted = (bits - 0x3F3504F3) & ~0x7FFFFF;
-    const Vector m = (Vector)(bits - shifted);
-    const Vector e = __builtin_convertvector(shifted >> 23, Vector) - (tiny ? splat(23.0f) : Vector{});
-    const Vector v = (m - 1.0f) / (m + 1.0f), q = v * v;
-    const Vector log2_m =
-        v * (2.8853901f + q * (0.96179669f + q * (0.57707802f + q * (0.41219858f + q * 0.32059890f))));
-    const Vector whole = first * e, part = second * e + float(exponent) * log2_m;
-    Vector rounded = whole + part;
-    rounded = rounded > -130.0f ? rounded : splat(-130.0f);
-    rounded = rounded < 130.0f ? rounded : splat(130.0f);
-    rounded = (rounded + 12582912.0f) - 12582912.0f;
-    const Vector r = (whole - rounded) + part;  // of 2ʳ
-    ReducedExponent reduced(Vector{});
-    reduced.r = r * 0.69314718f;
-    const Vector y = scale_by_power_of_two(reduced.fraction() + 1.0f, __builtin_convertvector(rounded, Integers));
-    const Vector at_zero = splat(exponent > 0 ? 0.0f : INFINITY), at_infinity = splat(exponent > 0 ? INFINITY : 0.0f);
-    const Vector bounded = whole + part > 129.0f ? splat(INFINITY) : whole + part < -127.0f ? Vector{} : y;
-    const Vector finite = s == 0.0f ? at_zero : s == INFINITY ? at_infinity : bounded;
-    return s == s ? finite : s;
-}
+struct Power {
+    explicit Power(double exponent)
+        : constant(exponent == 0), whole(float(exponent)), first(float(std::nearbyint(exponent * 4096) / 4096)),
+          second(float(exponent - double(first))), at_zero(exponent > 0 ? 0.0f : INFINITY),
+          at_infinity(exponent > 0 ? INFINITY : 0.0f) {}
+
+    Vector operator()(Vector s) const {
+        if (constant) return splat(1.0f);
+        const auto tiny = s < 1.17549435e-38f;
+        const Integers bits = (Integers)(tiny ? s * 8388608.0f : s);
+        // The bits of √½ taken off, what is left above the fraction is e, and m lies in [√½, √2).
+        const Integers shifted = (bits - 0x3F3504F3) & ~0x7FFFFF;
+        const Vector m = (Vector)(bits - shifted);
+        const Vector e = __builtin_convertvector(shifted >> 23, Vector) - (tiny ? splat(23.0f) : Vector{});
+        const Vector v = (m - 1.0f) / (m + 1.0f), q = v * v;
+        const Vector log2_m =
+            v * (2.8853901f + q * (0.96179669f + q * (0.57707802f + q * (0.41219858f + q * 0.32059890f))));
+        const Vector head = first * e, rest = second * e + whole * log2_m, exact = head + rest;
+        Vector n = exact > -127.0f ? exact : splat(-127.0f);
+        n = (at_most(n, 129.0f) + 12582912.0f) - 12582912.0f;
+        const Vector r = (head - n) + rest;  // 2ʳ is left
+        const Vector y = scale_by_power_of_two(exponential_fraction(r * 0.69314718f) + 1.0f,
+                                               __builtin_convertvector(n, Integers));
+        const Vector bounded = exact > 129.0f ? splat(INFINITY) : exact < -127.0f ? Vector{} : y;
+        const Vector finite = s == 0.0f ? splat(at_zero) : s == INFINITY ? splat(at_infinity) : bounded;
+        return s == s ? finite : s;
+    }
+
+    bool constant;
+    float whole, first, second, at_zero, at_infinity;
+};
 
 }  // namespace chainrule::CHAINRULE_ISA

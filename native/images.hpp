@@ -56,13 +56,13 @@ static inline void over_stretches(Context& context, const Function& f, const Vie
     });
 }
 
-// sums[i] = Σ of partial[part · size + i] over the parts, in order.
+// sums[i] = Σ of partial[part · size + i] over the parts, in order; `sums` may be the first part's.
 static inline void join_parts(const float* partial, int64_t parts, int64_t size, float* sums) {
-    for (int64_t i = 0; i < size; i++) {
-        float total = 0;
-        for (int64_t part = 0; part < parts; part++) total += partial[part * size + i];
-        sums[i] = total;
-    }
+    if (sums != partial) std::memcpy(sums, partial, 4 * size);
+    for (int64_t part = 1; part < parts; part++)
+        over_vectors(size, [&](int64_t i, int lanes) {
+            store_part(sums + i, load_part(sums + i, lanes) + load_part(partial + part * size + i, lanes), lanes);
+        });
 }
 
 // to[c · to_step + p] = from[p · from_step + c] for all p < rows and c < columns, in square blocks of registers.

@@ -98,25 +98,36 @@ static inline void transpose(Vector (&rows)[LANES]) {
     }
 }
 
-// The first `lanes` floats of v; a whole vector is one instruction.
-static inline void store_part(float* p, Vector v, int lanes) {
-    if (lanes == LANES) store(p, v);
-    else std::memcpy(p, &v, 4 * lanes);
+// A part of a vector, in pieces whose sizes the compiler knows: a call of memcpy takes longer than most loops around it.
+static inline void copy_part(float* to, const float* from, int count) {
+    if (LANES > 8 && (count & 8)) std::memcpy(to, from, 32), to += 8, from += 8;
+    if (count & 4) std::memcpy(to, from, 16), to += 4, from += 4;
+    if (count & 2) std::memcpy(to, from, 8), to += 2, from += 2;
+    if (count & 1) *to = *from;
 }
 
-// As load_part, with a number of choice in the lanes that are left.
-static inline Vector load_padded(const float* p, int lanes, float otherwise) {
-    if (lanes == LANES) return load(p);
-    Vector v = splat(otherwise);
-    std::memcpy(&v, p, 4 * lanes);
-    return v;
+// The first `lanes` floats of v; a whole vector is one instruction.
+static inline void store_part(float* p, Vector v, int lanes) {
+    if (lanes == LANES) return store(p, v);
+    float all[LANES];
+    std::memcpy(all, &v, sizeof(all));
+    copy_part(p, all, lanes);
 }
 
 static inline Vector load_part(const float* p, int lanes) {
     if (lanes == LANES) return load(p);
-    Vector v{};
-    std::memcpy(&v, p, 4 * lanes);
-    return v;
+    float all[LANES] = {};
+    copy_part(all, p, lanes);
+    return load(all);
+}
+
+// As load_part, with a number of choice in the lanes that are left. p lies in the arena, where kernels may read beyond.
+static inline Vector load_padded(const float* p, int lanes, float otherwise) {
+    if (lanes == LANES) return load(p);
+    typedef int32_t Integers __attribute__((vector_size(4 * LANES)));
+    Integers lane;
+    for (int i = 0; i < LANES; i++) lane[i] = i;
+    return lane < lanes ? load(p) : splat(otherwise);
 }
 
 }  // namespace chainrule::CHAINRULE_ISA

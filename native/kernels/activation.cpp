@@ -159,22 +159,19 @@ void prelu_backward(const int64_t* arguments, int64_t, Context& context) {
         float* sums = partial + part * C;
         std::fill(sums, sums + C, 0.0f);
         for (int64_t l = lines * part / parts; l < lines * (part + 1) / parts; l++)
-            over_vectors(C, [&](int64_t c, int lanes) {
-                const Vector slopes = load_part(alpha + c, lanes);
-                Vector sum{};
-                for (int64_t w = 0; w < v.d.w; w++) {
-                    const Vector g = load_part(d + line_offset(v.d, l) + w * v.d.pixel + c, lanes);
-                    const Vector z = load_part(x + line_offset(v.x, l) + w * v.x.pixel + c, lanes);
-                    sum += g * negative(z);
-                    if (!v.wanted) continue;
+            for (int64_t w = 0; w < v.d.w; w++) {
+                const float *out = d + line_offset(v.d, l) + w * v.d.pixel, *from = x + line_offset(v.x, l) + w * v.x.pixel;
+                float* to = dx + line_offset(v.dx, l) + w * v.dx.pixel;
+                over_vectors(C, [&](int64_t c, int lanes) {
+                    const Vector g = load_part(out + c, lanes), z = load_part(from + c, lanes);
+                    store_part(sums + c, load_part(sums + c, lanes) + g * negative(z), lanes);
+                    if (!v.wanted) return;
                     const Vector side = z > 0.0f ? splat(1.0f) : Vector{};
-                    Vector out = g * (side + slopes * (1.0f - side));
-                    float* to = dx + line_offset(v.dx, l) + w * v.dx.pixel + c;
-                    if (v.accumulate) out += load_part(to, lanes);
-                    store_part(to, out, lanes);
-                }
-                store_part(sums + c, load_part(sums + c, lanes) + sum, lanes);
-            });
+                    Vector made = g * (side + load_part(alpha + c, lanes) * (1.0f - side));
+                    if (v.accumulate) made += load_part(to + c, lanes);
+                    store_part(to + c, made, lanes);
+                });
+            }
     });
     join_parts(partial, parts, C, context.at(v.dalpha));
 }

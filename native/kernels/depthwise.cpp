@@ -10,8 +10,9 @@ namespace chainrule::CHAINRULE_ISA {
 
 namespace {
 
-constexpr int64_t NEAR = 8192;  // floats that stay in the first-level cache
-constexpr int MOST_TAPS = 9;    // whose sums stay in registers
+constexpr int64_t NEAR = 4096;  // floats that stay in the first-level cache
+constexpr int64_t GROUP = LANES > LINE ? LANES : LINE;  // channels at a time: whole cache lines
+constexpr int MOST_TAPS = 9;  // whose sums stay in registers
 
 struct Packing {
     Address weights, packed;
@@ -42,10 +43,15 @@ struct Stretch {
 
 // Where taps come in groups of `width` neighbouring pixels (0: they do not), each input is loaded once for all of them.
 template <int R, int width, int stride>
-void stretch(const Stretch& t) {
-    over_vectors(t.channels, [&](int64_t c, int lanes) {
+void stretch(const Stretch& shared) {
+    const Stretch t = shared;  // which no store can change
+    const bool finished = t.accumulate || t.relu || t.mask;
+    over_vectors(t.channels, [=](int64_t c, int lanes) {
         const float* w = t.w + c * t.taps;
-        Vector acc[R] = {};
+        const Vector bias = t.bias ? load_part(t.bias + c, lanes) : Vector{};
+        Vector acc[R];
+#pragma GCC unroll 8
+        for (int m = 0; m < R; m++) acc[m] = bias;
         if constexpr (width == 0) {
             for (int64_t k = 0; k < t.taps; k++) {
                 const Vector b = load(w + k * LANES);
@@ -68,16 +74,16 @@ void stretch(const Stretch& t) {
                 }
             }
         }
+        if (finished) {
 #pragma GCC unroll 8
-        for (int m = 0; m < R; m++) {
-            Vector a = acc[m];
-            float* y = t.y + m * t.y_pixel + c;
-            if (t.bias) a += load_part(t.bias + c, lanes);
-            if (t.accumulate) a += load_part(y, lanes);
-            if (t.relu) a = positive(a);
-            if (t.mask) a = load_part(t.mask + m * t.y_pixel + c, lanes) > 0.0f ? a : Vector{};
-            store_part(y, a, lanes);
+            for (int m = 0; m < R; m++) {
+                if (t.accumulate) acc[m] += load_part(t.y + m * t.y_pixel + c, lanes);
+                if (t.relu) acc[m] = positive(acc[m]);
+                if (t.mask) acc[m] = load_part(t.mask + m * t.y_pixel + c, lanes) > 0.0f ? acc[m] : Vector{};
+            }
         }
+#pragma GCC unroll 8
+        for (int m = 0; m < R; m++) store_part(t.y + m * t.y_pixel + c, acc[m], lanes);
     });
 }
 
@@ -163,64 +169,111 @@ void correlate_channels(const int64_t* arguments, int64_t count, Context& contex
 
 namespace {
 
-// sums (taps, lanes) += Σ over `length` pixels of x at each tap times d, T taps at once.
+// The inputs of a block of output lines, some channels of them side by side: images of many channels lie far apart in
+// memory, often by a power of two, where a cache holds few. The packed lines are as long as those of x with its border, so
+// that a distance of k pixels is one of k · GROUP floats.
+struct PackedLines {
+    PackedLines(const View& x, const View& y, int64_t stride_h, int64_t stride_w, const int64_t* given, int64_t taps)
+        : x(x), stride_h(stride_h), line_pixels(x.row / x.pixel), runs(given, given + taps) {
+        for (int64_t& run : runs) run /= x.pixel;
+        if (taps) {
+            first = *std::min_element(runs.begin(), runs.end());
+            reach = *std::max_element(runs.begin(), runs.end()) - first + (y.w - 1) * stride_w + 1;
+        }
+        lines = std::clamp<int64_t>((NEAR / GROUP - reach) / (stride_h * line_pixels) + 1, 1, y.h);
+        for (int64_t& run : runs) run = (run - first) * GROUP;
+    }
+    int64_t pixels_of(int64_t count) const { return (count - 1) * stride_h * line_pixels + reach; }
+    int64_t room() const { return pixels_of(lines) * GROUP; }
+
+    // For `count` lines from h on; runs are distances from the start of `to`, where the first output's window begins.
+    void pack(const float* image, int64_t h, int64_t count, int64_t channel, float* to) const {
+        const float* from = image + h * stride_h * x.row + first * x.pixel + channel;
+        for (int64_t p = pixels_of(count); p > 0; p--, from += x.pixel, to += GROUP)
+            for (int64_t c = 0; c < GROUP; c += LANES) store(to + c, load(from + c));
+    }
+
+    const View& x;
+    int64_t stride_h, line_pixels, first = 0, reach = 0, lines;
+    std::vector<int64_t> runs;
+};
+
+// f(image, its first line, lines, channel, channels) for blocks of lines `from` to before `to`, and groups of channels.
+template <typename Function>
+void over_blocks(const View& y, int64_t from, int64_t to, int64_t lines, const Function& f) {
+    for (int64_t l = from; l < to;) {
+        const int64_t n = l / y.h, count = std::min({lines, to - l, (n + 1) * y.h - l});
+        for (int64_t c = 0; c < y.c; c += GROUP) f(n, l - n * y.h, count, c, std::min(GROUP, y.c - c));
+        l += count;
+    }
+}
+
+}  // namespace
+
+namespace {
+
+// Lines of packed inputs and of gradients.
+struct TapLines {
+    const float *x, *d;
+    int64_t x_step, x_line, d_step, d_line, lines, length;
+};
+
+// sums (taps, lanes) += Σ over the pixels of some lines of x at each tap times d, T taps at once.
 template <int T>
-void sum_taps(const float* x, const int64_t* runs, int64_t x_step, const float* d, int64_t d_step, int64_t length,
-              float* sums) {
+void sum_taps(const TapLines& shared, const int64_t* runs, float* sums) {
+    const TapLines t = shared;
     Vector acc[T];
 #pragma GCC unroll 16
     for (int k = 0; k < T; k++) acc[k] = load(sums + k * LANES);
-    const float* taps[T];
-    for (int k = 0; k < T; k++) taps[k] = x + runs[k];
-    for (int64_t p = 0; p < length; p++, d += d_step) {
-        const Vector g = load(d);
+    for (int64_t l = 0; l < t.lines; l++) {
+        const float *d = t.d + l * t.d_line, *taps[T];
+        for (int k = 0; k < T; k++) taps[k] = t.x + l * t.x_line + runs[k];
+        for (int64_t p = 0; p < t.length; p++, d += t.d_step) {
+            const Vector g = load(d);
 #pragma GCC unroll 16
-        for (int k = 0; k < T; k++) acc[k] += load(taps[k] + p * x_step) * g;
+            for (int k = 0; k < T; k++) acc[k] += load(taps[k] + p * t.x_step) * g;
+        }
     }
 #pragma GCC unroll 16
     for (int k = 0; k < T; k++) store(sums + k * LANES, acc[k]);
 }
 
-using TapSum = void (*)(const float*, const int64_t*, int64_t, const float*, int64_t, int64_t, float*);
+using TapSum = void (*)(const TapLines&, const int64_t*, float*);
 
 }  // namespace
 
 // dW (channels, taps): sums of parts, added in order.
 void correlate_channels_weights(const int64_t* arguments, int64_t count, Context& context) {
     const auto& a = *reinterpret_cast<const Sums*>(arguments);
-    const int64_t* runs = arguments + sizeof(Sums) / 8;
     const int64_t taps = count - int64_t(sizeof(Sums) / 8), C = a.d.c, size = rounded_up(C) * taps;
     const float *x = context.at(a.x.at), *d = context.at(a.d.at);
     static const auto by_taps = []<int... I>(std::integer_sequence<int, I...>) {
         return std::array<TapSum, MOST_TAPS>{sum_taps<I + 1>...};
     }(std::make_integer_sequence<int, MOST_TAPS>{});
-    const int64_t lines = context.n * a.d.h, parts = part_count(lines, 1 + NEAR / (a.d.w * C));
-    const int64_t block = std::clamp<int64_t>(NEAR / (4 * C), 4, a.d.w < 4 ? 4 : a.d.w), chunks = (taps + MOST_TAPS - 1) / MOST_TAPS;
-    const int64_t x_step = a.stride_w * a.x.pixel;
+    const PackedLines input(a.x, a.d, a.stride_h, a.stride_w, arguments + sizeof(Sums) / 8, taps);
+    const int64_t lines = context.n * a.d.h, parts = part_count(lines, 1 + 8192 / (a.d.w * C));
+    const int64_t chunks = (taps + MOST_TAPS - 1) / MOST_TAPS;
     float* partial = context.workspace(context.pool->size(), parts * size);
-    context.pool->run(parts, [&](int64_t part, int) {
-        float* sums = partial + part * size;  // (vectors, taps, lanes)
+    context.pool->run(parts, [&](int64_t part, int thread) {
+        float *room = context.workspace(thread, input.room()), *sums = partial + part * size;  // (vectors, taps, lanes)
         std::fill(sums, sums + size, 0.0f);
-        for (int64_t l = lines * part / parts; l < lines * (part + 1) / parts; l++) {
-            const int64_t n = l / a.d.h, from = n * a.x.image + (l - n * a.d.h) * a.stride_h * a.x.row;
-            for (int64_t w = 0; w < a.d.w; w += block)
-                for (int64_t c = 0; c < C; c += LANES)
-                    for (int64_t i = 0; i < chunks; i++) {
-                        const int64_t k = taps * i / chunks, end = taps * (i + 1) / chunks;
-                        by_taps[end - k - 1](x + from + w * x_step + c, runs + k, x_step,
-                                             d + line_offset(a.d, l) + w * a.d.pixel + c, a.d.pixel,
-                                             std::min(block, a.d.w - w), sums + (c * taps + k * LANES));
-                    }
-        }
+        over_blocks(a.d, lines * part / parts, lines * (part + 1) / parts, input.lines,
+                    [&](int64_t n, int64_t h, int64_t count, int64_t channel, int64_t channels) {
+            input.pack(x + n * a.x.image, h, count, channel, room);
+            for (int64_t c = 0; c < channels; c += LANES) {
+                const TapLines t{room + c, d + n * a.d.image + h * a.d.row + channel + c, a.stride_w * GROUP,
+                                 a.stride_h * input.line_pixels * GROUP, a.d.pixel, a.d.row, count, a.d.w};
+                for (int64_t i = 0; i < chunks; i++) {
+                    const int64_t k = taps * i / chunks, end = taps * (i + 1) / chunks;
+                    by_taps[end - k - 1](t, &input.runs[k], sums + (channel + c) * taps + k * LANES);
+                }
+            }
+        });
     });
+    join_parts(partial, parts, size, partial);
     float* dW = context.at(a.dW);
     for (int64_t c = 0; c < C; c++)
-        for (int64_t k = 0; k < taps; k++) {
-            float total = 0;
-            for (int64_t part = 0; part < parts; part++)
-                total += partial[part * size + (c / LANES * taps + k) * LANES + c % LANES];
-            dW[c * taps + k] = total;
-        }
+        for (int64_t k = 0; k < taps; k++) dW[c * taps + k] = partial[(c / LANES * taps + k) * LANES + c % LANES];
 }
 
 }  // namespace chainrule::CHAINRULE_ISA

@@ -50,7 +50,7 @@ void local_response_forward(const int64_t* arguments, int64_t, Context& context)
     const auto& a = *reinterpret_cast<const Forward*>(arguments);
     const int64_t C = a.y.c, W = a.y.w;
     const float share = float(as_real(a.of.alpha) / double(a.of.size)), k = float(as_real(a.of.k));
-    const double exponent = -as_real(a.of.beta);
+    const Power power(-as_real(a.of.beta));
     in_parts(context, context.n * a.y.h, 1 + 4096 / (W * C), [&](int64_t first, int64_t last, int64_t, int thread) {
         const Neighbours near(context, thread, a.of, C, 1);
         float* squares = near.array(0);
@@ -63,7 +63,7 @@ void local_response_forward(const int64_t* arguments, int64_t, Context& context)
             });
             over_vectors(C, [&](int64_t c, int lanes) {
                 const Vector s = k + share * Neighbours::sum(squares + c, near.before, near.after);
-                store_part(y + c, load_part(x + c, lanes) * power(s, exponent), lanes);
+                store_part(y + c, load_part(x + c, lanes) * power(s), lanes);
             });
         }
     });
@@ -74,6 +74,7 @@ void local_response_backward(const int64_t* arguments, int64_t, Context& context
     const int64_t C = a.d.c, W = a.d.w;
     const double alpha = as_real(a.of.alpha), beta = as_real(a.of.beta);
     const float share = float(alpha / double(a.of.size)), k = float(as_real(a.of.k));
+    const Power power(-beta);
     const float factor = float(2 * alpha * beta / double(a.of.size));
     in_parts(context, context.n * a.d.h, 1 + 4096 / (W * C), [&](int64_t first, int64_t last, int64_t, int thread) {
         const Neighbours near(context, thread, a.of, C, 3);
@@ -87,7 +88,7 @@ void local_response_backward(const int64_t* arguments, int64_t, Context& context
             });
             over_vectors(C, [&](int64_t c, int lanes) {
                 const Vector s = k + share * Neighbours::sum(squares + c, near.before, near.after);
-                const Vector scale = power(s, -beta);
+                const Vector scale = power(s);
                 store_part(scales + c, scale, lanes);
                 store_part(shares + c, load_part(d + c, lanes) * load_part(x + c, lanes) * scale / s, lanes);
             });

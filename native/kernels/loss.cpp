@@ -1,4 +1,5 @@
 // The loss and its gradient in one pass over the scores, the checks before an update, and the update.
+#include "../functions.hpp"
 #include "../images.hpp"
 #include "../kernels.hpp"
 #include "../rule.hpp"
@@ -49,7 +50,8 @@ void softmax_cross_entropy(const int64_t* arguments, int64_t count, Context& con
             }
         }
     }
-    const int64_t parts = part_count(n, 16);
+    const bool plain = !context.targets && smoothing == 0 && !weighted;
+    const int64_t parts = part_count(n, 1 + 256 / C);
     std::array<double, MOST_PARTS> losses{};
     context.pool->run(parts, [&](int64_t part, int thread) {
         float* t = context.workspace(thread, C);
@@ -58,21 +60,37 @@ void softmax_cross_entropy(const int64_t* arguments, int64_t count, Context& con
             const float* s = scores + i * a.scores.image;
             float* out = d + i * a.d.image;
             const int64_t row = context.rows ? context.rows[i] : i;
-            float highest = s[0];
-            for (int64_t c = 1; c < C; c++) highest = std::max(highest, s[c]);
-            float total = 0, given = 0;
-            for (int64_t c = 0; c < C; c++) total += out[c] = std::exp(s[c] - highest);
-            for (int64_t c = 0; c < C; c++) {
-                double target = context.targets ? double(context.targets[row * C + c]) : double(context.labels[row] == c);
-                if (smoothing != 0) target = (1 - smoothing) * target + smoothing / double(C);
-                if (weighted) target *= as_real(weights[c]);
-                given += t[c] = float(target);
-            }
-            const float log_total = std::log(total);
-            for (int64_t c = 0; c < C; c++) {
-                // 0 · log 0 is 0: a class masked by a score of −∞ costs nothing
-                if (t[c] > 0) loss -= double(t[c]) * double(s[c] - highest - log_total);
-                out[c] = (out[c] / total * given - t[c]) / float(n);
+            Vector most = splat(-INFINITY), sums{};
+            over_vectors(C, [&](int64_t c, int lanes) { most = maximum(load_padded(s + c, lanes, -INFINITY), most); });
+            const float highest = highest_lane(most);
+            over_vectors(C, [&](int64_t c, int lanes) {
+                const Vector e = exponential(load_padded(s + c, lanes, -INFINITY) - highest);
+                sums += e;
+                store_part(out + c, e, lanes);
+            });
+            const float total = sum_lanes(sums), log_total = std::log(total), share = 1 / float(n);
+            if (plain) {  // one target is 1, the others 0
+                const int64_t label = context.labels[row];
+                const float probability = out[label] / total;
+                loss -= double(s[label] - highest - log_total);
+                over_vectors(C, [&](int64_t c, int lanes) {
+                    store_part(out + c, load_part(out + c, lanes) / total * share, lanes);
+                });
+                out[label] = (probability - 1) * share;
+            } else {
+                float given = 0;
+                for (int64_t c = 0; c < C; c++) {
+                    double target =
+                        context.targets ? double(context.targets[row * C + c]) : double(context.labels[row] == c);
+                    if (smoothing != 0) target = (1 - smoothing) * target + smoothing / double(C);
+                    if (weighted) target *= as_real(weights[c]);
+                    given += t[c] = float(target);
+                }
+                for (int64_t c = 0; c < C; c++) {
+                    // 0 · log 0 is 0: a class masked by a score of −∞ costs nothing
+                    if (t[c] > 0) loss -= double(t[c]) * double(s[c] - highest - log_total);
+                    out[c] = (out[c] / total * given - t[c]) * share;
+                }
             }
             if (!(total < 1e30f)) loss = NAN;
         }

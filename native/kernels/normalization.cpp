@@ -30,6 +30,7 @@ inline Vector load_or(const float* p, int64_t c, int lanes, float otherwise) {
 }
 
 float sum_of(const float* values, int64_t count) {
+    if (count == 1) return *values;
     Vector sums[4] = {};
     over_vectors(count, [&](int64_t c, int lanes) { sums[c / LANES % 4] += load_part(values + c, lanes); });
     return sum_lanes(sums[0] + sums[1] + (sums[2] + sums[3]));
@@ -119,6 +120,7 @@ void group_norm_backward(const int64_t* arguments, int64_t, Context& context) {
             const float* rstd = context.at(a.rstd) + n * groups;
             over_groups(C, groups, [&](int64_t g, int64_t start, int64_t size) {
                 std::fill(mean + start, mean + start + size, a.centred ? context.at(a.mean)[n * groups + g] : 0.0f);
+                std::fill(p + start, p + start + size, rstd[g]);
             });
             for (int64_t h = 0; h < a.x.h; h++)
                 over_vectors(C, [&](int64_t c, int lanes) {
@@ -132,19 +134,17 @@ void group_norm_backward(const int64_t* arguments, int64_t, Context& context) {
                     store_part(sums + c, h ? load_part(sums + c, lanes) + sum : sum, lanes);
                     store_part(products + c, h ? load_part(products + c, lanes) + product : product, lanes);
                 });
+            over_vectors(C, [&](int64_t c, int lanes) {
+                const Vector sum = load_part(sums + c, lanes), product = load_part(products + c, lanes);
+                const Vector r = load_part(p + c, lanes), weight = load_or(gamma, c, lanes, 1);
+                store_part(own_gamma + c, load_part(own_gamma + c, lanes) + r * product, lanes);
+                store_part(own_beta + c, load_part(own_beta + c, lanes) + sum, lanes);
+                store_part(p + c, r * weight, lanes);
+                store_part(q + c, weight * sum, lanes);
+                store_part(t + c, weight * product, lanes);
+            });
             over_groups(C, groups, [&](int64_t g, int64_t start, int64_t size) {
-                const float r = rstd[g];
-                over_vectors(size, [&](int64_t i, int lanes) {
-                    const int64_t c = start + i;
-                    const Vector sum = load_part(sums + c, lanes), product = load_part(products + c, lanes);
-                    store_part(own_gamma + c, load_part(own_gamma + c, lanes) + r * product, lanes);
-                    store_part(own_beta + c, load_part(own_beta + c, lanes) + sum, lanes);
-                    const Vector weight = load_or(gamma, c, lanes, 1);
-                    store_part(p + c, r * weight, lanes);
-                    store_part(q + c, weight * sum, lanes);
-                    store_part(t + c, weight * product, lanes);
-                });
-                const float mean_g = a.centred ? sum_of(q + start, size) / count : 0.0f;
+                const float r = rstd[g], mean_g = a.centred ? sum_of(q + start, size) / count : 0.0f;
                 const float mean_product = r * sum_of(t + start, size) / count;
                 std::fill(q + start, q + start + size, r * mean_g);
                 std::fill(t + start, t + start + size, r * r * mean_product);

@@ -277,7 +277,8 @@ class NativeEngine(ReferenceEngine):
             return None, None
         if targets.ndim == 1 and not kernel.real_targets:
             return np.ascontiguousarray(targets, np.int64), None
-        return None, np.ascontiguousarray(targets, np.float32)
+        with np.errstate(all="ignore"):  # a number beyond single precision becomes infinite, and so does the loss
+            return None, np.ascontiguousarray(targets, np.float32)
 
     def _check(self, targets: Array) -> None:
         """Raise as the loss would on targets that do not fit."""

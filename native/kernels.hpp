@@ -51,7 +51,8 @@
     K(local_response_backward, "d:view x:view dx:view size alpha:real beta:real k:real accumulate")                   \
     K(pad, "x:view y:view top left before")                                                                           \
     K(scale_channels, "x:view y:view keep accumulate keep_scale:real")                                                \
-    K(pack_channels, "weights packed channels taps k_offsets*")                                                       \
+    K(pack_channels, "weights packed channels taps rounding k_offsets*")                                              \
+    K(round_numbers, "x:view y:view")                                                                                 \
     K(correlate_channels, "x:view y:view mask packed bias stride_h stride_w relu accumulate runs*")                   \
     K(correlate_channels_weights, "x:view d:view dW stride_h stride_w runs*")                                         \
     K(binary_hinge, "scores:view d:view margin:real")                                                                 \

@@ -16,7 +16,10 @@ constexpr int MOST_TAPS = 9;  // whose sums stay in registers
 
 struct Packing {
     Address weights, packed;
-    int64_t channels, taps;  // weight (channel, k) is at channel · taps + k
+    int64_t channels, taps, rounding;  // weight (channel, k) is at channel · taps + k
+};
+struct Rounding {
+    View x, y;
 };
 struct Correlation {
     View x, y;
@@ -29,6 +32,7 @@ struct Sums {
     int64_t stride_h, stride_w;
 };
 
+Vector nearest_bfloat16(Vector v) { return reinterpret_cast<Vector>(rounded(v)); }
 int64_t rounded_up(int64_t channels) { return (channels + LANES - 1) / LANES * LANES; }
 
 // Some neighbouring pixels of a line of outputs, all channels.
@@ -126,10 +130,24 @@ void pack_channels(const int64_t* arguments, int64_t count, Context& context) {
     const int64_t used = count - int64_t(sizeof(Packing) / 8);
     const float* weights = context.at(a.weights);
     float* packed = context.at(a.packed);
-    for (int64_t c = 0; c < rounded_up(a.channels); c++)
-        for (int64_t k = 0; k < used; k++)
-            packed[(c / LANES * used + k) * LANES + c % LANES] =
-                c < a.channels ? weights[c * a.taps + k_offset[k]] : 0.0f;
+    for (int64_t c = 0; c < rounded_up(a.channels); c += LANES)
+        for (int64_t k = 0; k < used; k++) {
+            Vector w{};
+            for (int64_t i = c; i < std::min(a.channels, c + LANES); i++) w[i - c] = weights[i * a.taps + k_offset[k]];
+            store(packed + c * used + k * LANES, a.rounding ? nearest_bfloat16(w) : w);
+        }
+}
+
+// y = x rounded to bfloat16, in floats.
+void round_numbers(const int64_t* arguments, int64_t, Context& context) {
+    const auto& a = *reinterpret_cast<const Rounding*>(arguments);
+    const float* x = context.at(a.x.at);
+    float* y = context.at(a.y.at);
+    over_stretches(context, [&](int64_t length, int64_t to, int64_t from) {
+        over_vectors(length, [&](int64_t i, int lanes) {
+            store_part(y + to + i, nearest_bfloat16(load_part(x + from + i, lanes)), lanes);
+        });
+    }, a.y, a.x);
 }
 
 void correlate_channels(const int64_t* arguments, int64_t count, Context& context) {

@@ -94,10 +94,9 @@ static inline float sum_lanes(Vector v) {
     for (int i = 0; i < LANES; i++) sum += v[i];
     return sum;
 }
-// The largest lane, NaN where one is.
 static inline float highest_lane(Vector v) {
     float most = v[0];
-    for (int i = 1; i < LANES; i++) most = v[i] > most || v[i] != v[i] ? v[i] : most;
+    for (int i = 1; i < LANES; i++) most = std::max(most, v[i]);
     return most;
 }
 

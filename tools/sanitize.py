@@ -19,10 +19,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-TESTS = ("tests/engines/test_native.py",)
+TESTS = ("tests/engines/test_native.py", "tests/engines/test_native_kernels.py")
 # What each is good at: the first sees every kernel on every shape; races need several threads and real sizes.
 CHOICES = {
-    "address": ["-k", "networks or layer or rule or loss or steps"],
+    "address": ["-k", "networks or layer or rule or loss or steps or sizes or groups or convolutions or borders"],
     "thread": ["-k", "networks or threads or steps"],
 }
 PRELOAD = {"address": ["libasan.so", "libubsan.so"], "thread": ["libtsan.so"]}

@@ -18,11 +18,11 @@ struct Backward {
 
 int64_t least(const View& v) { return 1 + 4096 / (v.w * v.c); }
 
-// y = softmax of `count` numbers side by side.
+// y = softmax of `count` numbers side by side. NaN may be missed by the maximum, but not by the sum.
 void row_forward(const float* x, float* y, int64_t count) {
     Vector most = splat(-INFINITY), total{};
     over_vectors(count, [&](int64_t c, int lanes) {
-        most = maximum_or_nan(load_padded(x + c, lanes, -INFINITY), most);
+        most = maximum(load_padded(x + c, lanes, -INFINITY), most);
     });
     const Vector highest = splat(highest_lane(most));
     over_vectors(count, [&](int64_t c, int lanes) {
@@ -51,7 +51,7 @@ void softmax_forward(const int64_t* arguments, int64_t, Context& context) {
             over_vectors(a.y.c, [&](int64_t c, int lanes) {
                 Vector highest = splat(-INFINITY), total{};
                 for (int64_t w = 0; w < a.y.w; w++)
-                    highest = maximum_or_nan(load_part(from + w * a.x.pixel + c, lanes), highest);
+                    highest = maximum(load_part(from + w * a.x.pixel + c, lanes), highest);
                 for (int64_t w = 0; w < a.y.w; w++) {
                     const Vector e = exponential(load_part(from + w * a.x.pixel + c, lanes) - highest);
                     total += e;

@@ -23,6 +23,7 @@ from chainrule.layers import (
     BatchNorm,
     Branches,
     Conv2D,
+    ConvTranspose2D,
     Dropout,
     Flatten,
     MaxPool2D,
@@ -163,6 +164,13 @@ NETWORKS: dict[str, tuple[list[Layer], Any]] = {
             *(Residual((Conv2D(50, 3, padding=1), BatchNorm(), ReLU())), Flatten(), Affine(7)),
         ],
         (3, 8, 10),
+    ),
+    "depthwise and transposed": (
+        [
+            *(Conv2D(9, 3, padding=1), ReLU(), Conv2D(9, 3, stride=2, padding=1, groups=9, rounding="floor"), ReLU()),
+            *(ConvTranspose2D(6, 3, stride=2, groups=3), ReLU(), Flatten(), Affine(3)),
+        ],
+        (3, 7, 6),
     ),
     "groups": ([Conv2D(6, 3, padding=1, groups=3), ReLU(), Conv2D(9, 3, groups=3), Flatten(), Affine(3)], (3, 7, 6)),
 }

@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROCESSES ?= 2
 
-.PHONY: demo test setup setup-test lint format docs bench mutation fuzz sanitize clean
+.PHONY: demo test setup setup-test lint format docs bench reproduce reproduce-quick mutation fuzz sanitize clean
 
 demo: setup ## Set up, then train the default recipe on scikit-learn's digits.
 	$(BIN)/chainrule train digits-mlp
@@ -46,6 +46,12 @@ docs: setup-test ## Write the generated pages under docs/.
 
 bench: setup-test ## Step times against peers, into docs/results/ (minutes).
 	$(BIN)/python benchmarks/run.py
+
+reproduce: setup-test ## Train every reported row on the real data, into docs/results/ (hours; goes on where it stopped).
+	$(BIN)/chainrule reproduce --all
+
+reproduce-quick: setup-test ## The same with few epochs, into build/reproduce-quick (minutes).
+	$(BIN)/chainrule reproduce --all --quick --out build/reproduce-quick
 
 mutation: setup-test ## Plant faults and count how many the tests catch, into docs/results/ (minutes).
 	$(BIN)/python tools/mutation.py

@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -139,7 +140,9 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="search")) if given.work is None else given.work.resolve()
     study = Path(given.recipe).stem
     alone = finish(start(command(given.recipe, folder / "alone", "--jobs", "1")))
-    print(f"alone: {alone['seconds']:.0f} s", flush=True)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    busy = used.ru_utime + used.ru_stime
+    print(f"alone: {alone['seconds']:.0f} s, {busy:.0f} s of processor time", flush=True)
     killed, kills = with_kills(given.recipe, folder / "killed", study)
     print(f"killed: {kills}", flush=True)
     pair = shared(given.recipe, folder, study)
@@ -151,7 +154,8 @@ def main() -> None:
     lines = [
         "# A search of 27 trials",
         "",
-        f"Written by `python tools/search_record.py`; the recipe is [{given.recipe}](../../{given.recipe}):",
+        "Written by `python tools/search_record.py`; the recipe is",
+        f"[{given.recipe}](../../{given.recipe}):",
         "a network for MNIST, 20,000 training and 5,000 validation rows, over depth, batch size and learning rate.",
         "Every process uses one thread; the machine was busy with other work, so that the times are no benchmark.",
         "",
@@ -159,7 +163,8 @@ def main() -> None:
         "",
         f"    chainrule search {given.recipe} --jobs 1",
         "",
-        f"{alone['seconds']:.0f} s for {searched} trials and {trials - searched} more trainings of the best one: "
+        f"{alone['seconds']:.0f} s, of which {busy:.0f} s on a processor, for {searched} trials and "
+        f"{trials - searched} more trainings of the best one: "
         + ", ".join(f"{n.split('.')[-1]} {v:g}" for n, v in best["values"].items())
         + f", validation accuracy {best['value']:.4f}.",
         f"Over the seeds of these {trials - searched}: validation accuracy {confirmed['val_acc']['mean']:.4f} ± "

@@ -8,6 +8,8 @@ from chainrule.check.diagnosis import Cause as Cause
 from chainrule.check.diagnosis import Diagnosis as Diagnosis
 from chainrule.check.diagnosis import Row as Row
 from chainrule.check.diagnosis import diagnose as diagnose
+from chainrule.check.diagnosis import find_checks as find_checks
+from chainrule.check.diagnosis import gradcheck_file as gradcheck_file
 from chainrule.check.gradient import GradientReport as GradientReport
 from chainrule.check.gradient import check_gradient as check_gradient
 from chainrule.check.gradient import relative_error as relative_error

@@ -74,7 +74,7 @@ def gradcheck(
     json
         Print one JSON object instead of the report.
     """
-    from chainrule.check.diagnosis.child import gradcheck_file
+    from chainrule.check.diagnosis.file_check import gradcheck_file
 
     path, name = split(file)
     found = gradcheck_file(

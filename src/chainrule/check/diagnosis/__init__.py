@@ -7,7 +7,10 @@ engine keeps what explains the errors in every case.
 
 from __future__ import annotations
 
+from chainrule.check.diagnosis.discovery import Check as Check
+from chainrule.check.diagnosis.discovery import find_checks as find_checks
 from chainrule.check.diagnosis.engine import diagnose as diagnose
+from chainrule.check.diagnosis.file_check import gradcheck_file as gradcheck_file
 from chainrule.check.diagnosis.findings import Cause as Cause
 from chainrule.check.diagnosis.findings import Diagnosis as Diagnosis
 from chainrule.check.diagnosis.findings import Row as Row

@@ -22,6 +22,10 @@ MOST_GUESSES = 400
 RELABELLED = {5: 6, 3: 7, 4: 5, 6: 3, 2: 3}
 
 
+class ArgumentsNotFoundError(ConfigError):
+    """No choice of arguments makes a function run: whether it is right cannot be told."""
+
+
 @dataclass
 class Prepared:
     """A subject with the cases to run it on; roles: argument -> role; the first case runs for certain."""
@@ -31,6 +35,7 @@ class Prepared:
     roles: dict[str, str]
     cases: list[dict[str, Any]]
     notes: tuple[str, ...] = ()
+    failure: str = ""  # what the code raised on the first choice of arguments
 
 
 def prepare_functions(
@@ -128,12 +133,40 @@ def prepare_functions(
             break
     if guessed is not None:
         return guessed
-    if first_error is not None:
+    if first_error is not None and backward is None:
+        square = _square_loss(forward, name, names, required, explicit, seed, str(first_error))
+        if square is not None:
+            return square
+    if first_error is not None and set(required) <= set(stated) | set(shapes):
         raise first_error
-    raise ConfigError(
-        f"gradcheck: no arguments for {name}({', '.join(names)}) were found; state them with --shape or --value "
-        "(in Python: shapes=, values=)"
+    reason = "" if first_error is None else f"; the first that were tried gave {first_error}"
+    raise ArgumentsNotFoundError(
+        f"gradcheck: no arguments for {name}({', '.join(names)}) were found{reason}; state them with --shape or "
+        "--value (in Python: shapes=, values=)"
     )
+
+
+def _square_loss(
+    forward: Any,
+    name: str,
+    names: Sequence[str],
+    required: Sequence[str],
+    explicit: Callable[[np.random.Generator], dict[str, Any]],
+    seed: int,
+    failure: str,
+) -> Prepared | None:
+    """A loss whose gradient raises on every choice of shapes may run on arrays whose axes are all equally long."""
+    roles = {n: _role(n) for n in names}
+    for values in itertools.islice(_guesses(names, required, explicit, seed), 20):
+        square = squared(values, roles, seed)
+        if square is None:
+            continue
+        subject = LossFunction(name, forward, names, [n for n in names if is_real(square.get(n))])
+        if _runs(subject, square) and subject.output(square).size == 1:
+            wanted = _wanted(forward, None, names, square)
+            note = "the function runs only where all axes are equally long; the causes were found on such arrays"
+            return Prepared(LossFunction(name, forward, names, wanted), None, roles, [square], (note,), failure)
+    return None
 
 
 def _named(parameter: str, role: str) -> bool:
@@ -216,7 +249,7 @@ def _guesses(
 ) -> Iterator[dict[str, Any]]:
     stated = explicit(np.random.default_rng([seed, 0]))
     open_names = [n for n in required if n not in stated]
-    choices = [_candidates(n) for n in open_names]
+    choices = [_candidates(n, first=n == required[0]) for n in open_names]
     ranked = sorted(itertools.islice(itertools.product(*(range(len(c)) for c in choices)), 20_000), key=sum)
     for picks in ranked:
         rng = np.random.default_rng([seed, 0])
@@ -225,14 +258,14 @@ def _guesses(
         yield {**optional, **drawn, **explicit(rng)}
 
 
-def _candidates(name: str) -> list[Any]:
+def _candidates(name: str, *, first: bool) -> list[Any]:
     number = re.search(r"(\d+)$", name)
     role = _role(name)
     if number is not None and role in ("w", "b") and name not in ("theta0", "theta_0"):
         sizes = [3, 4, 6, 5, 7, 3]
         i = min(max(int(number.group(1)), 1), 5)
         return (
-            [(sizes[i - 1], sizes[i]), (sizes[i], sizes[i - 1])]
+            [(sizes[i - 1], sizes[i]), (sizes[i - 1], sizes[0]), (sizes[i], sizes[i - 1]), (sizes[0], sizes[0])]
             if role == "w"
             else [(sizes[i],), (1, sizes[i]), (sizes[i], 1)]
         )
@@ -246,9 +279,10 @@ def _candidates(name: str) -> list[Any]:
         "prev_h": [(5, 4), (4,)],
         "Wx": [(3, 4), (4, 3)],
         "Wh": [(4, 4)],
-        **{r: [v] for r, v in {"reg": 0.3, "alpha": 0.1, "p": 0.6, "eps": 1e-5, "stride": 1, "pad": 1}.items()},
+        **{r: [v] for r, v in {"reg": 0.3, "eps": 1e-5, "stride": 1, "pad": 1}.items()},
+        **{r: [v, (5, 3), (3,)] for r, v in {"alpha": 0.1, "p": 0.6}.items()},
     }
-    if role in table:
+    if role in table and (role != "x" or first or name in ("x", "X")):
         return table[role]
     if name.lower().endswith(("param", "params", "config")):
         return [{}, {"mode": "train"}]
@@ -303,7 +337,9 @@ def _shapes_agree(subject: Subject, values: Mapping[str, Any]) -> bool:
         run = subject.run(values, np.ones(out.shape) if subject.takes_dout else np.array(1.0))
     except (UserCodeError, ConfigError):
         return False
-    return all(np.shape(np.asarray(run.found.get(n))) == np.shape(values[n]) for n in subject.wanted)
+    return not run.surplus and all(
+        np.shape(np.asarray(run.found.get(n))) == np.shape(values[n]) for n in subject.wanted
+    )
 
 
 def _runs(subject: Subject, values: Mapping[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -90,12 +91,21 @@ def prepare_layer(layer: Layer, stated: Mapping[str, Any], shapes: Mapping[str, 
     )
 
 
+def _copied(owner: Any) -> Any:
+    """A copy to try values on, so that the caller's object keeps its parameters; itself where it cannot be copied."""
+    try:
+        return copy.deepcopy(owner)
+    except Exception:  # locks, files, generators ...
+        return owner
+
+
 def prepare_object(
     owner: Any, name: str, stated: Mapping[str, Any], shapes: Mapping[str, Sequence[int]], seed: int
 ) -> Prepared:
     """An object, or a class to make one of, with forward and backward."""
     if isinstance(owner, type):
         owner = construct(owner, name, stated, seed)
+    owner = _copied(owner)
     inputs = [p.name for p in parameters_of(owner.forward) if p.default is p.empty]
     if not inputs:
         raise ConfigError(f"gradcheck: {name}.forward takes no argument to differentiate")
@@ -181,6 +191,7 @@ def prepare_model(
     """A model, or a class to make one of, with `params` and `loss(X, y)`."""
     if isinstance(model, type):
         model = construct(model, name, stated, seed)
+    model = _copied(model)
     if not isinstance(getattr(model, "params", None), dict) or not model.params:
         raise ConfigError(f"gradcheck: {name} has no dictionary params of arrays")
     inputs = [p.name for p in parameters_of(model.loss)][:2]

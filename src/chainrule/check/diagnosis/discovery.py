@@ -33,6 +33,7 @@ class Check:
 def find_checks(module: Any, name: str | None = None) -> list[Check]:
     """All checks of a module, in the order in which they are written; or those that `name` stands for.
 
+    Classes from which others of the module derive are checked through those only.
     name: of a forward or backward function, a loss, a class or an object, or what a pair is called without "forward".
     Raises `ConfigError` if there is none.
     """
@@ -73,6 +74,7 @@ def _is_own(value: Any, module: Any) -> bool:
 def _checks(own: dict[str, Any]) -> Iterator[Check]:
     functions = {k: v for k, v in own.items() if inspect.isfunction(v)}
     used: set[str] = set()
+    bases = {b for v in own.values() if inspect.isclass(v) for b in v.__mro__[1:]}
     for name, function in own.items():
         if name in functions:
             backwards = [b for b in _backwards(name, functions) if b not in used]
@@ -81,6 +83,8 @@ def _checks(own: dict[str, Any]) -> Iterator[Check]:
                 yield Check(name if i == 0 else f"{name}/{backward}", function, functions[backward])
             if not backwards and name not in used and _returns_loss(name, function):
                 yield Check(name, function)
+        elif inspect.isclass(function) and function in bases:
+            continue  # what it has is checked in the classes that derive from it
         elif inspect.isclass(function):
             abstract = inspect.isabstract(function)
             if issubclass(function, Layer):

@@ -13,6 +13,8 @@ from chainrule.check.diagnosis.findings import Cause, Diagnosis, Row
 from chainrule.check.diagnosis.hypotheses import HYPOTHESES, Hypothesis
 from chainrule.check.diagnosis.hypotheses.corners import Corner
 from chainrule.check.diagnosis.hypotheses.hypothesis import Match
+from chainrule.check.diagnosis.hypotheses.one_change import OneChange
+from chainrule.check.diagnosis.repair import find_repair
 from chainrule.check.diagnosis.sample import Sample
 from chainrule.check.diagnosis.user_code import UserCodeError, is_callable_pair, preserved_randomness
 from chainrule.errors import ChainruleError, DTypeError, describe, require_number
@@ -20,6 +22,8 @@ from chainrule.layers import Layer
 
 #: Further explanations of one argument that a report lists after the first.
 MOST_ALTERNATIVES = 1
+#: After these nothing is known of the cause, and the code itself is tried with changes.
+UNNAMED = ("unexplained", "partly-wrong")
 
 Found = dict[tuple[str, str, str], tuple[Hypothesis, Match, set[int]]]  # (argument, hypothesis, label) -> ... cases
 
@@ -33,6 +37,7 @@ def diagnose(
     kind: str | None = None,
     seed: int = 0,
     corners: bool = True,
+    repair: bool = True,
     name: str | None = None,
 ) -> Diagnosis:
     """Check a backward pass against numerical differentiation, and say what is probably wrong with it.
@@ -43,7 +48,8 @@ def diagnose(
     values: argument -> value; floating-point arrays are differentiated, all else is passed on. shapes: argument -> the
     shape of an array to draw. What neither has is drawn as the kind needs it, or found by trying.
     kind: one of `KINDS` in place of the one that the name suggests. corners: look at kinks, ties, large inputs and
-    float32 too. name: for the report.
+    float32 too. repair: where no known fault explains the numbers, look for one change of a line that mends the code.
+    name: for the report.
 
     Raises `ConfigError` where no arguments are found. What goes wrong in the checked code is a finding.
 
@@ -62,7 +68,7 @@ def diagnose(
     try:
         with preserved_randomness():
             prepared = _prepare(forward, backward, label, values, shapes, kind, seed)
-            return _diagnose(prepared, label, seed, corners)
+            return _diagnose(prepared, label, seed, corners, repair)
     except UserCodeError as error:
         where = "forward" if error.stage == "forward" else "backward"
         cause = Cause("raises", f"{where} raises an exception", (), str(error))
@@ -107,7 +113,7 @@ def _shape(name: str, shape: Any) -> tuple[int, ...]:
     return sizes
 
 
-def _diagnose(prepared: Prepared, name: str, seed: int, corners: bool) -> Diagnosis:
+def _diagnose(prepared: Prepared, name: str, seed: int, corners: bool, repair: bool) -> Diagnosis:
     samples: list[Sample] = []
     for i, case in enumerate(prepared.cases):
         try:
@@ -115,10 +121,10 @@ def _diagnose(prepared: Prepared, name: str, seed: int, corners: bool) -> Diagno
         except (UserCodeError, ChainruleError):
             if i == 0:
                 raise
-    return diagnosis_of(samples, name, corners)
+    return diagnosis_of(samples, name, corners, repair)
 
 
-def diagnosis_of(samples: list[Sample], name: str, corners: bool) -> Diagnosis:
+def diagnosis_of(samples: list[Sample], name: str, corners: bool, repair: bool) -> Diagnosis:
     """The diagnosis of some cases of one subject."""
     first = samples[0]
     prepared = first.prepared
@@ -128,7 +134,12 @@ def diagnosis_of(samples: list[Sample], name: str, corners: bool) -> Diagnosis:
     notes = list(prepared.notes)
     if any(s.failure for s in samples) and any(h.name == "raises" for h, _, _ in found.values()):
         notes.extend(_try_squares(first, found))
+    notes.extend(dict.fromkeys(words for s in samples for words in s.untested))
     causes = _ranked(found, samples)
+    if causes and causes[0].name in UNNAMED and repair:
+        causes = _repaired(samples, causes)
+    if prepared.failure:
+        causes.append(Cause("raises", "the function raises an exception", (), prepared.failure))
     rows = _merged(samples)
     untold = [row for row in rows if not row.told]
     notes.extend(f"{row.argument}: {row.problem}" for row in untold)
@@ -136,11 +147,22 @@ def diagnosis_of(samples: list[Sample], name: str, corners: bool) -> Diagnosis:
     if surplus:
         notes.append(f"backward returned {surplus} more gradient{'s' if surplus > 1 else ''} than there are arguments")
     verdict = "wrong" if causes else "unknown" if untold else "right"
-    failure = next((s.failure for s in samples if s.failure), "")
+    failure = next((s.failure for s in samples if s.failure), prepared.failure)
     plans = {s.plan(n).method for s in samples[:1] for n in s.subject.wanted}
     method = next((m for m in ("central", "complex", "extended") if m in plans), "none")
     kind = None if prepared.kind is None else prepared.kind.name
     return Diagnosis(name, kind, verdict, tuple(causes), tuple(rows), method, tuple(notes), failure)
+
+
+def _repaired(samples: list[Sample], causes: list[Cause]) -> list[Cause]:
+    """The causes with the one change of a line that mends the code in the place of "unexplained", if there is one."""
+    found = find_repair(samples)
+    if found is None:
+        return causes
+    arguments = tuple(dict.fromkeys(name for s in samples for name in s.wrong))
+    words = f"{found.place} reads  {found.edit.before} ;  with this one change every gradient is right"
+    cause = Cause(OneChange.name, OneChange.title, arguments, words, found.edit.after, 0.0)
+    return [cause, *(c for c in causes if c.name != "unexplained")]
 
 
 def probable_causes(s: Sample) -> list[Cause]:
@@ -160,6 +182,10 @@ def _examine(s: Sample, case: int, hypotheses: Iterable[Hypothesis], corners: bo
             with np.errstate(all="ignore"):
                 matches = list(hypothesis.examine(s))
         except UserCodeError:  # the code fails on the values that this hypothesis needs
+            continue
+        except (ArithmeticError, LookupError, TypeError, ValueError, np.linalg.LinAlgError) as error:
+            # What the code returned is odder than this hypothesis can read; the others still apply.
+            s.untested.append(f"{hypothesis.name} could not be tested ({type(error).__name__}: {error})")
             continue
         for match in matches:
             for argument in match.arguments:

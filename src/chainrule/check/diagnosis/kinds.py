@@ -425,6 +425,32 @@ KINDS: tuple[Kind, ...] = (
         },
     ),
     Kind(
+        "lstm step",
+        r"lstm_?(step|cell)",
+        ("x", "prev_h", "prev_c", "Wx", "Wh", "b"),
+        (
+            tuple(
+                {
+                    "x": (n, d),
+                    "prev_h": (n, h),
+                    "prev_c": (n, h),
+                    "Wx": (d, 4 * h),
+                    "Wh": (h, 4 * h),
+                    "b": (4 * h,),
+                }
+                for n, d, h in ((3, 4, 5), (4, 5, 3))
+            ),
+        ),
+        {
+            "x": "dx = da @ Wx.T",
+            "prev_h": "dprev_h = da @ Wh.T",
+            "prev_c": "dprev_c = f * (dnext_c + dnext_h * o * (1 - tanh(c)**2))",
+            "Wx": "dWx = x.T @ da",
+            "Wh": "dWh = prev_h.T @ da",
+            "b": "db = da.sum(axis=0)",
+        },
+    ),
+    Kind(
         "rnn",
         r"rnn",
         _RNN,
@@ -438,6 +464,16 @@ KINDS: tuple[Kind, ...] = (
         },
     ),
     Kind("softmax", r"softmax", ("x",), (X2,), {"x": "dx = y * (dout - (dout * y).sum(axis=1, keepdims=True))"}),
+    Kind(
+        "prelu",
+        r"prelu",
+        ("x", "alpha"),
+        tuple(
+            ({"x": (5, 3), "alpha": alpha(3)}, {"x": (4, 7), "alpha": alpha(7)})
+            for alpha in (lambda c: (c,), lambda c: (1,))
+        ),
+        {"x": "dx = dout * where(x > 0, 1, alpha)", "alpha": "dalpha = (dout * where(x > 0, 0, x)).sum(axis=0)"},
+    ),
     _pointwise("leaky relu", r"leaky|lrelu", "where(x > 0, 1, alpha)", options=("alpha",)),
     _pointwise("elu", r"(^|[^rgp])elu", "where(x > 0, 1, alpha * exp(x))", options=("alpha",)),
     _pointwise("relu", r"relu", "(x > 0)"),

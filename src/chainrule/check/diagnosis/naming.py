@@ -21,6 +21,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "gamma": ("gamma", "scale", "weight"),
     "beta": ("beta", "shift", "bias"),
     "y": ("y", "t", "labels", "label", "target", "targets", "y_true", "truth", "ys"),
+    "prev_c": ("prev_c", "c_prev", "c0", "prev_cell"),
     "prev_h": ("prev_h", "h_prev", "prev_hidden", "h0", "hidden", "h"),
     "Wx": ("wx", "w_x", "w_xh", "wxh", "w_ih", "wax"),
     "Wh": ("wh", "w_h", "w_hh", "whh", "waa"),

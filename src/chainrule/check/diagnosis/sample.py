@@ -46,6 +46,7 @@ class Sample:
         self.got: dict[str, Any] = {name: _as_real(value) for name, value in self.returned.items()}
         self.plans: dict[str, Plan] = {}
         self._jacobians: dict[str, Array] = {}
+        self.untested: list[str] = []  # hypotheses that failed on this case, and why
         self.kept: dict[str, Any] = {}  # what hypotheses work out once for all arguments
 
     # -- derivatives ------------------------------------------------------------------------------------------------

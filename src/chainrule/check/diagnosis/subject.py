@@ -66,6 +66,13 @@ class FunctionPair(Subject):
         self.repeat = Repeatable(forward, backward)
         self.keyword_only = {p.name for p in parameters_of(forward) if p.kind is p.KEYWORD_ONLY}
         self.returned = returned_names(backward)
+        self.outputs = self._count_outputs()
+
+    def _count_outputs(self) -> int:
+        """How many outputs have a gradient of their own: `lstm_backward(dnext_h, dnext_c, cache)` takes two."""
+        required = [p.name for p in parameters_of(self.backward) if p.default is p.empty]
+        upstream = [n for n in required if not is_cache(n) and n not in self.arguments]
+        return len(upstream) if len(upstream) > 1 and len(required) == len(upstream) + 1 else 1
 
     def _forward(self, values: Mapping[str, Any]) -> tuple[Array, Any, bool]:
         args, by_name = [], {}
@@ -79,6 +86,10 @@ class FunctionPair(Subject):
                 args.append(values[name])
         self.repeat()
         result = call("forward", self.forward, *args, **by_name)
+        if isinstance(result, tuple) and self.outputs > 1 and len(result) == self.outputs + 1:
+            parts = [as_output(self.name, part) for part in result[:-1]]
+            self.shapes = [part.shape for part in parts]
+            return np.concatenate([part.reshape(-1) for part in parts]), result[-1], True
         if isinstance(result, tuple) and len(result) >= 2:
             return result[0], result[1] if len(result) == 2 else result[1:], True
         return (result[0] if isinstance(result, tuple) and result else result), None, False
@@ -123,6 +134,8 @@ class FunctionPair(Subject):
         self, values: Mapping[str, Any], out: Any, cache: Any, has_cache: bool, dout: Array
     ) -> tuple[list[Any], dict[str, Any]]:
         parameters = parameters_of(self.backward)
+        if self.outputs > 1:
+            return self._several(parameters, cache, dout)
         required = [p for p in parameters if p.default is p.empty]
         if not parameters:
             return [dout, cache], {}
@@ -130,7 +143,7 @@ class FunctionPair(Subject):
         left = []
         for p in parameters:
             lowered = p.name.lower()
-            if lowered in CACHES or lowered.endswith("cache"):
+            if is_cache(p.name):
                 known[p.name] = cache
             elif lowered in UPSTREAM and p.name not in values:
                 known[p.name] = dout
@@ -157,6 +170,19 @@ class FunctionPair(Subject):
                 "take (dout, cache), or the names of forward's arguments"
             )
         return [], known
+
+    def _several(self, parameters: Sequence[Any], cache: Any, dout: Array) -> tuple[list[Any], dict[str, Any]]:
+        """One piece of dout for each output, in order, and the cache."""
+        sizes = [int(np.prod(shape)) for shape in self.shapes]
+        pieces = iter(np.split(dout.reshape(-1), np.cumsum(sizes)[:-1]))
+        shapes = iter(self.shapes)
+        required = [p.name for p in parameters if p.default is p.empty]
+        return [], {n: cache if is_cache(n) else next(pieces).reshape(next(shapes)) for n in required}
+
+
+def is_cache(name: str) -> bool:
+    """Whether a parameter of that name takes what forward cached."""
+    return name.lower() in CACHES or name.lower().endswith("cache")
 
 
 class LossFunction(Subject):

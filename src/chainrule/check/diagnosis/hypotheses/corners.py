@@ -163,8 +163,12 @@ class SinglePrecision(Corner):
             return
         for target in s.subject.wanted:
             a, b = (np.asarray(found.get(target), dtype=np.float64) for found in (narrow, wide))
-            distance = s.distance(a, b)
-            if distance > 0.03:
+            if a.shape != b.shape:
+                continue
+            # Around a gradient of 0 (a bias before a normalisation) there is rounding noise, in both.
+            least = 1e-3 * float(np.sum(abs(s.dout))) / max(1, b.size)
+            distance = float(np.max(abs(a - b), initial=0)) / max(float(np.max(abs(b), initial=0)), least)
+            if not distance <= 0.03:
                 where = " on inputs with a mean of 1000" if offset else ""
                 lost = "NaN or infinite" if not np.isfinite(distance) else f"{distance:.0%} off"
                 words = f"in float32{where} d{target} is {lost}, while float64 gives the right one"

@@ -98,6 +98,23 @@ class NetworkFault(Hypothesis):
             yield Prediction(net.gradients(mask)[name] + net.rest(s, name), label, words, "dhidden[hidden <= 0] = 0")
 
 
+class NetworkTransposed(Hypothesis):
+    """In affine – ReLU – affine – ... – softmax: a weight matrix on the way back is not transposed."""
+
+    name, title = "transposed-weight", "a weight matrix is not transposed"
+
+    def wrong(self, s: Sample, name: str) -> Iterator[Prediction]:
+        """The reference network with d @ W; for square matrices, as others raise."""
+        net = _network(s)
+        if net is None or name not in net.order:
+            return
+        if any(s.values[w].shape[0] != s.values[w].shape[1] for w in net.weights[1:]):
+            return
+        found = net.gradients(lambda a, d: (a > 0).astype(float), transposed=False)
+        words = "on the way back the gradient is multiplied by the weights themselves, not by their transpose"
+        yield Prediction(found[name] + net.rest(s, name), "", words, "dhidden = dscores @ W2.T")
+
+
 class _Net:
     """affine – ReLU – ... – affine – softmax with parameters W1, b1, ..., as its derivatives confirm."""
 
@@ -116,7 +133,8 @@ class _Net:
             hidden = np.maximum(a, 0) if i < len(weights) - 1 else a
         self.right = self.gradients(lambda a, d: (a > 0).astype(float))
 
-    def gradients(self, mask: Any) -> dict[str, Array]:
+    def gradients(self, mask: Any, *, transposed: bool = True) -> dict[str, Array]:
+        """By parameter; mask: (sums, gradient behind the ReLU) -> what it is multiplied by."""
         scores = self.sums[-1]
         d = softmax(scores)
         d[np.arange(len(scores)), self.y] -= 1
@@ -127,7 +145,7 @@ class _Net:
             found[w] = self.inputs[i].T @ d
             found[b] = d.sum(axis=0).reshape(self.s.values[b].shape)
             if i:
-                d = d @ self.s.values[w].T
+                d = d @ (self.s.values[w].T if transposed else self.s.values[w])
                 d = d * mask(self.sums[i - 1], d)
         return found
 

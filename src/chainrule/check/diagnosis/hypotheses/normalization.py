@@ -56,7 +56,7 @@ def normalized(s: Sample) -> Normalized | None:
 
 def _find(s: Sample) -> Normalized | None:
     name = s.named("x")
-    if name is None or s.out.shape != s.values[name].shape:
+    if name is None or s.out.shape != s.values[name].shape or s.out.ndim not in (2, 4):
         return None
     x = s.values[name]
     kind = "" if s.kind is None else s.kind.name

@@ -95,6 +95,8 @@ class WrongFormula(Pointwise):
                 "1 / derivative": 1 / d, "the derivative times x": d * x, "the derivative times y": d * y,
                 "cos(x)": np.cos(x), "sin(x)": np.sin(x), "1 - derivative": 1 - d, "y + sigmoid(x)": y + logistic,
             }  # fmt: skip
+            if not np.any(np.isclose(s.dout, y)):
+                forms |= {"y * (1 - dout)": y * (1 - s.dout), "1 - dout**2": 1 - s.dout**2, "1 - dout": 1 - s.dout}
         for formula, value in forms.items():
             if np.isfinite(value).all():
                 yield Prediction(value, formula, f"dout is multiplied by {formula}, which is not the derivative")

@@ -111,12 +111,12 @@ class ReshapedInsteadOfTransposed(Hypothesis):
         if x is None or w is None or np.ndim(w) != 2 or s.dout.ndim != 2:
             return
         flat = x.reshape(len(x), -1)
-        if role == "w" and s.dout.shape[0] == len(flat):
+        if role == "w" and s.dout.shape[0] == len(flat) and n.shape == (flat.shape[1], s.dout.shape[1]):
             words = "x was reshaped to (D, N) where its transpose belongs: examples and features are mixed"
             yield Prediction(
                 (flat.reshape(flat.shape[::-1]) @ s.dout).reshape(n.shape), "operand", words, "dw = x.T @ dout"
             )
-        if role == "x" and s.dout.shape[1] == w.shape[1]:
+        if role == "x" and s.dout.shape[1] == w.shape[1] and s.dout.shape[0] * w.shape[0] == n.size:
             words = "w was reshaped to (M, D) where its transpose belongs"
             yield Prediction((s.dout @ w.reshape(w.shape[::-1])).reshape(n.shape), "operand", words, "dx = dout @ w.T")
 

@@ -66,6 +66,20 @@ class TransposedWeight(Hypothesis):
             yield Prediction(product, "", words, right_equation(s, name) or f"d{name} = dout @ W.T")
 
 
+class FactorConstant(Hypothesis):
+    """y = x g(x), and g (a norm, a mean, a gate) is treated as a constant."""
+
+    name, title = "factor-constant", "a factor that depends on the input is treated as a constant"
+
+    def wrong(self, s: Sample, name: str) -> Iterator[Prediction]:
+        """dout y/x."""
+        x = s.values[name]
+        if s.out.ndim and s.out.shape == x.shape and np.all(x != 0):
+            words = f"d{name} is dout * y / {name}: in y = {name} * g({name}) the derivative of g is left out"
+            equation = right_equation(s, name) or f"d{name} = dout * g + (what flows through g)"
+            yield Prediction(s.dout * s.out / x, "", words, equation)
+
+
 class DiagonalOnly(Hypothesis):
     """Only each output's derivative by its own input is there; the outputs depend on the others too."""
 

@@ -81,6 +81,18 @@ def test_rows_are_kept_shared_and_lost_alone(write_recipe, study_path, tmp_path)
     assert {p: p.stat().st_mtime_ns for p in kept.rglob("*") if p.is_file()} == before
     (rows[1].jobs[1].folder(kept) / MEASURED).unlink()
     assert missing(rows[1], kept) == [rows[1].jobs[1]]
+    assert run(rows[1:2], kept, "auto", 1, said.append) == {}
+    assert missing(rows[1], kept) == []
+
+
+def test_two_processes_at_the_same_training_leave_one(write_recipe, tmp_path):
+    job = Job(load_recipe(write_recipe()))
+    folder = job.folder(tmp_path)
+    assert run_job(job.recipe, folder, "auto", {}) == "finished"
+    before = (folder / MEASURED).stat().st_mtime_ns
+    assert run_job(job.recipe, folder, "auto", {}) == "finished"
+    assert (folder / MEASURED).stat().st_mtime_ns == before
+    assert not parts_of(tmp_path)
 
 
 def test_a_process_that_dies_costs_its_own_row(write_recipe, tmp_path, monkeypatch):

@@ -60,7 +60,7 @@ def run_job(recipe: Recipe, folder: Path, engine: str, sources: dict[str, Source
         outcome = _train(recipe, part, engine, sources)
         _name_folder(part, folder)
         os.chmod(part, 0o755)
-        os.replace(part, folder)
+        _put(part, folder)
         return outcome
     except ChainruleError as error:
         return f"failed: {error}"
@@ -92,6 +92,18 @@ def _train(recipe: Recipe, folder: Path, engine: str, sources: dict[str, Source]
     machine = {"load_average": [before, load_average()], "threads": os.environ.get("CHAINRULE_THREADS")}
     _write(folder, {"outcome": "finished", "seconds": seconds, **measured, **machine})
     return "finished"
+
+
+def _put(part: Path, folder: Path) -> None:
+    """Give a finished training its place, unless another process was faster; what lies there unfinished goes."""
+    if (folder / MEASURED).is_file():
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        os.replace(part, folder)
+    except OSError:
+        if not (folder / MEASURED).is_file():
+            raise
 
 
 def _name_folder(part: Path, folder: Path) -> None:

@@ -106,10 +106,22 @@ static inline void copy_part(float* to, const float* from, int count) {
     if (count & 1) *to = *from;
 }
 
+// v, of which the compiler does not know that it is what it was. GCC takes the memory that a variable ends in for the
+// variable's home, and would keep the accumulators of a loop there.
+static inline Vector in_register(Vector v) {
+#if defined(__x86_64__)
+    asm("" : "+v"(v));
+#elif defined(__ARM_NEON)
+    asm("" : "+w"(v));
+#endif
+    return v;
+}
+
 // The first `lanes` floats of v; a whole vector is one instruction.
 static inline void store_part(float* p, Vector v, int lanes) {
     if (lanes == LANES) return store(p, v);
     float all[LANES];
+    v = in_register(v);
     std::memcpy(all, &v, sizeof(all));
     copy_part(p, all, lanes);
 }

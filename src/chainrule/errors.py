@@ -8,6 +8,7 @@ from `TypeError`, so that code written against the standard exceptions keeps wor
 from __future__ import annotations
 
 import difflib
+import errno
 import math
 from collections.abc import Iterable
 from typing import Any
@@ -20,6 +21,7 @@ __all__ = [
     "DataError",
     "DivergenceError",
     "ShapeError",
+    "WriteError",
 ]
 
 
@@ -59,6 +61,63 @@ class DivergenceError(ChainruleError, ArithmeticError):
             "No parameter was changed by this step. Try a smaller learning rate, gradient clipping, or scaled inputs."
         )
         self.step, self.layer, self.tensor, self.value = step, layer, tensor, value
+
+
+class WriteError(ChainruleError, OSError):
+    """A file or folder could not be written, and is as it was: the disk is full, the folder read-only, and so on.
+
+    Attributes: `path`; `errno` as the system has it; `strerror`, the reason in plain words.
+    """
+
+    def __init__(
+        self, message: str, path: str | None = None, number: int | None = None, words: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.path, self.errno, self.strerror = path, number, words
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+    @classmethod
+    def of(cls, path: Any, what: str, error: OSError) -> WriteError:
+        """The error for `path`, which could not be `what` ("written", "removed"), in plain words.
+
+        >>> print(WriteError.of("run/history.json", "written", OSError(errno.ENOSPC, "No space left on device")))
+        run/history.json could not be written: the disk is full
+        """
+        words = reason(error)
+        return cls(f"{path} could not be {what}: {words}", str(path), error.errno, words)
+
+
+_REASONS = {
+    "ENOSPC": "the disk is full",
+    "EDQUOT": "the disk quota is used up",
+    "EACCES": "there is no permission for it",
+    "EPERM": "the system does not permit it",
+    "EROFS": "the file system is read-only",
+    "ENAMETOOLONG": "the name is too long",
+    "EIO": "the disk reports a fault (input/output error)",
+    "EFBIG": "the file would be larger than this process may write",
+    "EMFILE": "this process has too many files open",
+    "ENFILE": "the system has too many files open",
+    "EINTR": "the call was interrupted",
+    "ENOTDIR": "a part of its path is a file, not a folder",
+    "EISDIR": "a folder has that name",
+}
+
+
+def reason(error: OSError) -> str:
+    """Why writing failed, in plain words.
+
+    >>> reason(OSError(errno.EROFS, "Read-only file system"))
+    'the file system is read-only'
+    """
+    if isinstance(error, WriteError) and error.strerror is not None:
+        return error.strerror
+    known = None if error.errno is None else _REASONS.get(errno.errorcode.get(error.errno, ""))
+    if known is not None:
+        return known
+    return str(error) if error.strerror is None else error.strerror
 
 
 def describe(value: Any) -> str:

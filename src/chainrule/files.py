@@ -1,59 +1,86 @@
-"""Writing files so that a crash at any moment leaves the old content or the new, never half of either."""
+"""Writing files so that a crash at any moment leaves the old content or the new, never half of either.
+
+Everything is done by the calls of `os` that the system knows (open, write, fsync, mkdir, replace), so that a test can
+make each of them fail in turn. What fails is a `WriteError` that names the path meant, not the temporary one.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
 import sys
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
-_TEMPORARY = re.compile(r"^\..+\.[a-z0-9_]{8}(\.old)?$")  # as tempfile names them after a file or folder
+from chainrule.errors import WriteError
+
+_TEMPORARY = re.compile(r"^\.(?P<of>.+)\.[a-z0-9_]{8}(?P<old>\.old)?$")  # as `_beside` and `remove_folder` name them
+_LONGEST = 200  # bytes of a name that its temporary one repeats: most file systems end at 255
+_NO_FOLDER_SYNC = {errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.EOPNOTSUPP}  # some network file systems
 
 
 def write_atomically(path: str | Path, content: bytes | str) -> None:
-    """Write `content` to `path`: a temporary file beside it, fsync, rename, fsync of the folder."""
+    """Write `content` to `path`: a temporary file beside it, fsync, rename, fsync of the folder.
+
+    Raises `WriteError`, `path` being as it was, or whole and new where only the last fsync failed.
+    """
     path = Path(path)
-    data = content.encode() if isinstance(content, str) else content
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = _beside(path)
+    with _told(path, "written"):
+        try:
+            write_new(temporary, content.encode() if isinstance(content, str) else content)
+            _sync(temporary)
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+        sync_folder(path.parent)
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Write `content` to `path`, where no file is yet; for a file of a `new_folder`, which makes it durable."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    handle = os.open(path, flags, 0o666)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's own 0600 would hide the file from other users
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    sync_folder(path.parent)
+        left = memoryview(content)
+        while len(left):
+            left = left[os.write(handle, left) :]
+    finally:
+        os.close(handle)
+
+
+def make_folder(path: str | Path) -> None:
+    """Make a folder, and those above it, where they are not there yet; `WriteError` where that fails."""
+    with _told(path, "made"):
+        Path(path).mkdir(parents=True, exist_ok=True)
 
 
 @contextlib.contextmanager
 def new_folder(path: str | Path) -> Iterator[Path]:
     """A folder to fill that becomes `path` only when the block ends well; an older `path` is replaced then.
 
-    Raises `OSError` where that fails, `path` being as it was.
+    Raises `WriteError`, `path` being as it was, or whole and new where only the last fsync failed.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    temporary = _beside(path)
     try:
+        with _told(path, "written"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.mkdir(temporary)
         yield temporary
-        for file in temporary.iterdir():
-            with open(file, "r+b") as handle:
-                os.fsync(handle.fileno())
-        sync_folder(temporary)
-        temporary.chmod(0o777 & ~_umask())
-        if path.exists():
-            _replace_folder(temporary, path)
-        else:
-            os.replace(temporary, path)
-        sync_folder(path.parent)
+        with _told(path, "written"):
+            for file in temporary.iterdir():
+                _sync(file)
+            sync_folder(temporary)
+            if path.exists():
+                _replace_folder(temporary, path)
+            else:
+                os.replace(temporary, path)
+            sync_folder(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)  # what was written if that failed, the older folder otherwise
 
@@ -62,10 +89,13 @@ def remove_folder(path: str | Path) -> None:
     """Delete a folder: its name goes first, so that no half of it is ever taken for the whole."""
     path = Path(path)
     leaving = path.with_name(f".{path.name}.removing")
-    with contextlib.suppress(FileNotFoundError):
+    with _told(path, "removed"):
         shutil.rmtree(leaving, ignore_errors=True)
-        os.replace(path, leaving)
-        shutil.rmtree(leaving, ignore_errors=True)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(path, leaving)
+        finally:
+            shutil.rmtree(leaving, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -76,23 +106,41 @@ def locked(folder: str | Path) -> Iterator[bool]:
     except ImportError:  # no such locks on this system
         yield True
         return
-    with open(Path(folder) / ".lock", "ab") as file:
+    with _told(Path(folder) / ".lock", "written"):
+        handle = os.open(Path(folder) / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             yield False
             return
         yield True
+    finally:
+        os.close(handle)
 
 
-def remove_leftovers(folder: str | Path) -> None:
-    """Delete the temporary files and folders that killed processes left in `folder`."""
+def is_temporary(name: str) -> bool:
+    """Whether a name is that of a temporary file or folder of ours."""
+    return _TEMPORARY.match(name) is not None
+
+
+def remove_leftovers(folder: str | Path, of: Container[str] | None = None) -> None:
+    """Delete the temporary files and folders that killed processes left in `folder`, those of the names `of` if given.
+
+    An older folder that was moved aside, and whose successor never came, is put back.
+    """
     folder = Path(folder)
     for path in folder.iterdir() if folder.is_dir() else ():
-        if path.name[0] == "." and _TEMPORARY.search(path.name):
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
+        match = _TEMPORARY.match(path.name)
+        if match is None or (of is not None and match["of"] not in of):
+            continue
+        if match["old"] and not (folder / match["of"]).exists():
+            with _told(folder / match["of"], "put back"):
+                os.replace(path, folder / match["of"])
+        elif path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with _told(path, "removed"):
                 path.unlink(missing_ok=True)
 
 
@@ -101,13 +149,15 @@ def _replace_folder(new: Path, path: Path) -> None:
     if _exchange_at_once(new, path):
         return
     older = path.with_name(f"{new.name}.old")
-    os.replace(path, older)
     try:
+        os.replace(path, older)
         os.replace(new, path)
     except BaseException:
-        os.replace(older, path)
+        if older.exists() and not path.exists():
+            os.replace(older, path)
         raise
-    shutil.rmtree(older, ignore_errors=True)
+    finally:
+        shutil.rmtree(older, ignore_errors=True)
 
 
 def _exchange_at_once(a: Path, b: Path) -> bool:
@@ -121,18 +171,46 @@ def _exchange_at_once(a: Path, b: Path) -> bool:
     return renameat2 is not None and renameat2(here, os.fsencode(a), here, os.fsencode(b), exchange) == 0
 
 
-def _umask() -> int:
-    """The permissions that new files of this process lack; reading them means setting them for a moment."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
+def _beside(path: Path) -> Path:
+    """A name beside `path` that nothing has; it is known before anything is made, so that a stop at any point can
+    be cleared up after."""
+    start = path.name
+    while len(os.fsencode(start)) > _LONGEST:
+        start = start[:-1]
+    while True:
+        found = path.parent / f".{start}.{os.urandom(4).hex()}"
+        if not os.path.lexists(found):
+            return found
+
+
+@contextlib.contextmanager
+def _told(path: str | Path, what: str) -> Iterator[None]:
+    """Turn an error of the system into one that says which path could not be `what`, and why."""
+    try:
+        yield
+    except OSError as error:
+        raise WriteError.of(path, what, error) from error
+
+
+def _sync(path: Path) -> None:
+    """Make the content of a file durable."""
+    handle = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def sync_folder(path: Path) -> None:
     """Make the names in a folder durable; platforms that cannot open a folder do not need it."""
-    with contextlib.suppress(OSError):
+    try:
         handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(handle)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, reason
 
 if TYPE_CHECKING:
     from cyclopts import App
@@ -45,6 +45,14 @@ EXAMPLES = """Examples:
   chainrule predict runs/digits-mlp-1 photo.png"""
 
 
+class StoppedAtOnce(KeyboardInterrupt):
+    """A second signal while training: what to say, and the exit status."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status: 0, 1 (part of the work failed), 2 (an error),
     130 (Ctrl-C), 143 (SIGTERM while training).
@@ -64,7 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         _abandon_stdout()
         return FAILED
     except OSError as error:
-        return _report(str(error), WRONG_INPUT)
+        return _report(_told(error), WRONG_INPUT)
+    except StoppedAtOnce as stop:
+        return _report(str(stop), stop.status)
     except KeyboardInterrupt:
         return _report("interrupted", INTERRUPTED)
     return result if isinstance(result, int) else OK
@@ -89,6 +99,12 @@ def _app() -> App:
     for name, line in COMMANDS.items():
         app.command(f"chainrule.cli.{name.replace('-', '_')}:app", name=name, help=line)
     return app
+
+
+def _told(error: OSError) -> str:
+    """An error of the system in plain words, the path first where it is known."""
+    where = error.filename if error.filename is not None else error.filename2
+    return reason(error) if where is None else f"{where}: {reason(error)}"
 
 
 def _report(message: str, status: int) -> int:

@@ -7,21 +7,23 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from chainrule.cli import OK
+from chainrule.cli import OK, StoppedAtOnce
 from chainrule.cli.options import Integer, Overrides, given
-from chainrule.errors import ConfigError
+from chainrule.errors import CheckpointError, ConfigError, WriteError, require_number
 from chainrule.recipes import Recipe, apply_overrides, build, load_recipe
-from chainrule.recipes.run import finish, new_run_folder, plain_json, resumable
+from chainrule.recipes.run import TRAINING, finish, new_run_folder, plain_json, resumable
 from chainrule.recipes.run import train as run_training
 from chainrule.report.metrics import ClassRow
 from chainrule.report.progress import Progress
 from chainrule.report.tables import class_rows_table, console
 from chainrule.solver import Callback, Solver
+from chainrule.solver.resumption import checkpoints
 
 DEFAULT = "digits-mlp"
 
@@ -37,7 +39,8 @@ app = App(
 Ctrl-C (or SIGTERM, or a closed terminal) stops after the current step,
 writes a checkpoint and the best weights so far; --resume goes on from it
 to the same bits as a run that was never stopped. A second Ctrl-C ends the
-program at once; the last checkpoint, at most half a minute old, is left.""",
+program at once; the last checkpoint is left, at most half a minute old
+unless --checkpoint-seconds says otherwise.""",
 )
 
 
@@ -52,6 +55,7 @@ def train(
     out: str | None = None,
     resume: str | None = None,
     engine: str = "auto",
+    checkpoint_seconds: float = 30.0,
     json: Annotated[bool, Parameter(negative="")] = False,
     quiet: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -73,11 +77,14 @@ def train(
         A run that was stopped, to go on with; its own recipe is used.
     engine
         What runs the network.
+    checkpoint_seconds
+        Write a checkpoint whenever so many seconds have passed since the last; 0 for one after every step.
     json
         Print the results as one JSON object; all else goes to standard error.
     quiet
         Show neither progress nor tables.
     """
+    require_number("chainrule train", "--checkpoint-seconds", checkpoint_seconds, low=0)
     if resume is None:
         chosen = _resolve(recipe, given(overrides), epochs, seed)
     else:
@@ -90,7 +97,15 @@ def train(
         folder = new_run_folder(chosen, out)  # only now: what is wrong with the recipe leaves no folder behind
     started = time.perf_counter()
     with interruption, progress:
-        notes = run_training(experiment, solver, folder, resume=resume is not None)
+        try:
+            notes = run_training(
+                experiment, solver, folder, resume=resume is not None, seconds_between=checkpoint_seconds
+            )
+        except (WriteError, CheckpointError) as error:
+            unwritten = isinstance(error, WriteError) or isinstance(error.__cause__, OSError)
+            raise type(error)(f"{error}{_how_to_go_on(folder) if unwritten else ''}") from error
+        except KeyboardInterrupt:
+            raise StoppedAtOnce(f"interrupted{_how_to_go_on(folder)}", interruption.status) from None
         seconds = time.perf_counter() - started
     results = finish(experiment, folder, solver, seconds=seconds, status=interruption.described())
     if not quiet:
@@ -99,6 +114,9 @@ def train(
         print(f"note: {note}", file=sys.stderr)
     if interruption.happened:
         print(f"interrupted; the best weights so far are in {folder}", file=sys.stderr)
+        if "val_accuracy" not in results:
+            say = f"they were not measured, which would have taken long: chainrule evaluate {shlex.quote(str(folder))}"
+            print(say, file=sys.stderr)
         print(f"to go on: chainrule train --resume {shlex.quote(str(folder))}", file=sys.stderr)
     if json:
         print(plain_json(results))
@@ -110,6 +128,12 @@ def _refuse_beside_resume(**options: Any) -> None:
         if value not in (None, []):
             what = "a recipe" if name == "recipe" else f"--{name}"
             raise ConfigError(f"--resume goes on with a run's own recipe and folder; leave {what} out")
+
+
+def _how_to_go_on(folder: Path) -> str:
+    """The end of a message about a run that has checkpoints."""
+    found = checkpoints(folder / TRAINING)
+    return f"; to go on: chainrule train --resume {shlex.quote(str(folder))}" if found else ""
 
 
 class Interruption(Callback):
@@ -143,7 +167,8 @@ class Interruption(Callback):
 
     def on_step_end(self, solver: Solver) -> None:
         """Stop if asked to."""
-        solver.stop = solver.stop or self.happened
+        if self.happened:
+            solver.stop = solver.interrupted = True
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.happened:

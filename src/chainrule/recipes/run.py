@@ -16,6 +16,7 @@ during training too, so that a run that was killed can be evaluated.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -32,8 +33,16 @@ import numpy as np
 import chainrule
 from chainrule.arrays import Array
 from chainrule.data import NormalizedRows, Normalizer
-from chainrule.errors import ChainruleError, CheckpointError, ConfigError, DivergenceError, unknown
-from chainrule.files import locked, remove_folder, write_atomically
+from chainrule.errors import (
+    ChainruleError,
+    CheckpointError,
+    ConfigError,
+    DivergenceError,
+    WriteError,
+    reason,
+    unknown,
+)
+from chainrule.files import is_temporary, locked, make_folder, remove_folder, remove_leftovers, write_atomically
 from chainrule.network import Network
 from chainrule.recipes.experiment import Experiment, test_part
 from chainrule.recipes.provenance import compare, provenance
@@ -43,9 +52,11 @@ from chainrule.report.metrics import class_table, confusion_matrix
 from chainrule.solver import Callback, Solver, load_network, save_network
 from chainrule.solver.checkpoint import save_checkpoint
 from chainrule.solver.resumption import TrainingCheckpoints, checkpoints, resume_training
+from chainrule.solver.solver import PROMPT_SECONDS
 
 RECIPE, HISTORY, CHECKPOINT, RESULTS = "recipe.toml", "history.json", "checkpoint", "results.json"
 PROVENANCE, TRAINING = "provenance.json", "training"
+FIGURES = CURVES, CONFUSION = "curves.png", "confusion.png"
 SECONDS_BETWEEN_WRITES = 5.0  # during training; small networks need far less than that for an epoch
 
 
@@ -105,36 +116,45 @@ def train(
 ) -> list[str]:
     """Train, and leave recipe, history and checkpoints in `folder`, which must exist; also where training fails.
 
-    resume: go on from the newest whole checkpoint in it. Returns what a user should know: newer checkpoints that are
-    damaged, and what has changed since and may change bits.
+    resume: go on from the newest whole checkpoint in it, from the beginning where none was written yet. Returns what a
+    user should know: newer checkpoints that are damaged, and what has changed since and may change bits.
+    seconds_between: checkpoints. Raises `WriteError` or `CheckpointError` where something cannot be written; what lies
+    in `folder` is whole then, and training can go on from it.
     """
-    (folder / TRAINING).mkdir(exist_ok=True)
+    make_folder(folder / TRAINING)
     with locked(folder / TRAINING) as alone:
         if not alone:
             raise ConfigError(f"{folder} is in use: another process trains in it")
+        remove_leftovers(folder, (RECIPE, HISTORY, PROVENANCE, CHECKPOINT, RESULTS, *FIGURES))
+        write_atomically(folder / RECIPE, to_toml(experiment.recipe))
         store, now = folder / TRAINING, provenance(experiment, solver)
         notes = _go_on(folder, solver, now) if resume else []
-        write_atomically(folder / RECIPE, to_toml(experiment.recipe))
         _write_json(folder / PROVENANCE, now)
         added = [Snapshots(experiment, folder), TrainingCheckpoints(store, seconds_between)]
         solver.callbacks += added
         try:
             solver.train()
-        except ChainruleError as error:
-            status = "diverged" if isinstance(error, DivergenceError) else "failed"
-            _write_json(folder / RESULTS, {"status": status, "recipe": experiment.recipe.name, "error": str(error)})
+        except BaseException as error:
+            with contextlib.suppress(WriteError):  # what went wrong first is what is told
+                if isinstance(error, ChainruleError):
+                    status = "diverged" if isinstance(error, DivergenceError) else "failed"
+                    told = {"status": status, "recipe": experiment.recipe.name, "error": str(error)}
+                    _write_json(folder / RESULTS, told)
+                _write_json(folder / HISTORY, solver.history.to_dict())
             raise
         finally:
             for callback in added:
                 solver.callbacks.remove(callback)
-            _write_json(folder / HISTORY, solver.history.to_dict())
+        _write_json(folder / HISTORY, solver.history.to_dict())
     return notes
 
 
 def _go_on(folder: Path, solver: Solver, now: dict[str, Any]) -> list[str]:
-    notes = []
+    notes: list[str] = []
     if (folder / PROVENANCE).is_file():
         notes = compare(_read_json(folder / PROVENANCE), now)
+    if not checkpoints(folder / TRAINING):
+        return [*notes, "the run was stopped before its first checkpoint: it was trained from the beginning"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # another engine: told by `compare`
         resumption = resume_training(folder / TRAINING, solver)
@@ -142,13 +162,18 @@ def _go_on(folder: Path, solver: Solver, now: dict[str, Any]) -> list[str]:
 
 
 def resumable(path: str | Path) -> tuple[Path, Recipe]:
-    """The folder and the recipe of a run that was stopped; `ConfigError` where there is nothing to go on with."""
+    """The folder and the recipe of a run that was stopped; `ConfigError` where there is nothing to go on with.
+
+    A run that was killed before its first checkpoint goes on from its beginning.
+    """
     folder = run_folder(path)
     recipe = load_recipe(folder / RECIPE)
     if (folder / RESULTS).is_file() and _read_json(folder / RESULTS).get("status") == "finished":
+        remove_folder(folder / TRAINING)  # where the run was killed just before it did so itself
         raise ConfigError(f"{folder} is finished; there is nothing to resume")
-    if not checkpoints(folder / TRAINING):
-        raise ConfigError(f"{folder} holds no {TRAINING} checkpoint: it was stopped before the first was written")
+    begun = (folder / TRAINING).is_dir() and not (folder / RESULTS).exists()
+    if not checkpoints(folder / TRAINING) and not begun:
+        raise ConfigError(f"{folder} holds no {TRAINING} checkpoint, and was not stopped before the first was written")
     return folder, recipe
 
 
@@ -157,14 +182,15 @@ def finish(
 ) -> dict[str, Any]:
     """Evaluate the best weights on every part and write the rest of the run folder; returns the results.
 
-    `figures` are curves.png and confusion.png.
+    `figures` are curves.png and confusion.png. What would take long is left out where the status is "interrupted".
     """
     from chainrule.report.plots import confusion_figure, curves_figure, save_figure
 
     recipe = experiment.recipe
     save_network(folder / CHECKPOINT, experiment.network, _extra(experiment))
-    if status == "finished":
-        remove_folder(folder / TRAINING)
+    parts = [part for part in ("train", "val", "test") if f"X_{part}" in experiment.data]
+    count = sum(len(experiment.data[f"y_{part}"]) for part in parts)
+    brief = status == "interrupted" and count * solver.seconds_per_row > PROMPT_SECONDS
     results: dict[str, Any] = {
         "run": str(folder),
         "recipe": recipe.name,
@@ -173,10 +199,9 @@ def finish(
         "reported": {k: v for k, v in msgspec.to_builtins(recipe.reported).items() if v is not None},
         "skipped_files": [entry._asdict() for entry in experiment.source.skipped],
     }
-    for part in ("train", "val", "test"):
-        if f"X_{part}" in experiment.data:
-            score, loss = solver.engine.evaluate(experiment.data[f"X_{part}"], experiment.data[f"y_{part}"])
-            results |= {f"{part}_accuracy": score, f"{part}_loss": loss}
+    for part in () if brief else parts:
+        score, loss = solver.engine.evaluate(experiment.data[f"X_{part}"], experiment.data[f"y_{part}"])
+        results |= {f"{part}_accuracy": score, f"{part}_loss": loss}
     epochs = solver.history.epochs
     trained = sum(e.examples_per_second * e.seconds for e in epochs)
     training_seconds = sum(e.seconds for e in epochs)
@@ -193,18 +218,20 @@ def finish(
             "python": platform.python_version(),
         },
     }
-    if figures:
-        save_figure(curves_figure(solver.history, recipe.title), folder / "curves.png")
+    if figures and not brief:
+        save_figure(curves_figure(solver.history, recipe.title), folder / CURVES)
     names = class_names(experiment)
-    if names is not None:
+    if names is not None and not brief:
         part, rows = test_part(experiment.splits)
         y, scores = rows.y, solver.engine.predict(experiment.data[f"X_{part}"])
         predicted = experiment.network.loss_function.predict(scores)
         results["classes"] = [row._asdict() for row in class_table(y, predicted, names)]
         if figures:
             matrix = confusion_matrix(y, predicted, len(names))
-            save_figure(confusion_figure(matrix, names, f"{recipe.title}: {part} set"), folder / "confusion.png")
+            save_figure(confusion_figure(matrix, names, f"{recipe.title}: {part} set"), folder / CONFUSION)
     _write_json(folder / RESULTS, results)
+    if status == "finished":  # only now: a run that is killed before goes on from there
+        remove_folder(folder / TRAINING)
     return results
 
 
@@ -267,7 +294,7 @@ def new_run_folder(recipe: Recipe, out: str | Path | None) -> Path:
         if out is not None:
             folder = Path(out)
             folder.mkdir(parents=True, exist_ok=True)
-            if any(folder.iterdir()):
+            if _holds_something(folder):
                 raise ConfigError(f"{folder} is not empty; a run is never written over, name another folder")
             return folder
         n = 1 + max((_number(p.name, recipe.name) for p in _subfolders(Path("runs"))), default=0)
@@ -279,7 +306,15 @@ def new_run_folder(recipe: Recipe, out: str | Path | None) -> Path:
             except FileExistsError:  # another process was faster
                 n += 1
     except OSError as error:
-        raise ConfigError(f"run folder cannot be made: {error}") from None
+        where = Path("runs") if out is None else out
+        raise ConfigError(f"the run folder {where} could not be made: {reason(error)}") from None
+
+
+def _holds_something(folder: Path) -> bool:
+    """Whether there is more in a folder than what a run leaves that is killed before it has written its recipe."""
+    others = [p for p in folder.iterdir() if p.name != TRAINING and not is_temporary(p.name)]
+    training = folder / TRAINING
+    return bool(others) or (training.exists() and any(p.name != ".lock" for p in training.iterdir()))
 
 
 def plain_json(value: Any) -> str:

@@ -14,4 +14,6 @@ from chainrule.solver.checkpoint import load_training as load_training
 from chainrule.solver.checkpoint import save_network as save_network
 from chainrule.solver.history import Epoch as Epoch
 from chainrule.solver.history import History as History
+from chainrule.solver.resumption import TrainingCheckpoints as TrainingCheckpoints
+from chainrule.solver.resumption import resume_training as resume_training
 from chainrule.solver.solver import Solver as Solver

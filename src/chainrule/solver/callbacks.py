@@ -49,6 +49,10 @@ class Callback:
     def load_state(self, solver: Solver, state: Mapping[str, Array]) -> None:
         """Go on from what `state` returned; called for a callback that has a state, before training goes on."""
 
+    def how_to_go_on(self) -> str:
+        """A sentence for whoever stops training with Ctrl-C; nothing where there is nothing to say."""
+        return ""
+
 
 class EarlyStopping(Callback):
     """Stop after `patience` epochs in a row without improvement, and restore the weights of the best one.

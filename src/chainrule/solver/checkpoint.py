@@ -23,8 +23,8 @@ import numpy as np
 
 from chainrule.arrays import Array
 from chainrule.engines.engine import require_same_arrays
-from chainrule.errors import ChainruleError, CheckpointError
-from chainrule.files import new_folder, remove_folder
+from chainrule.errors import ChainruleError, CheckpointError, reason
+from chainrule.files import new_folder, remove_folder, write_new
 from chainrule.network import Network, declared_shapes
 from chainrule.optim import UpdateRule
 
@@ -45,8 +45,6 @@ def save_checkpoint(folder: str | Path, arrays: Mapping[str, Array], state: Mapp
         if array.dtype == np.longdouble and array.dtype != np.float64:
             raise CheckpointError(f"{name} is longdouble, which safetensors cannot hold; train in float64 to save")
     folder = Path(folder)
-    if folder.is_dir() and not (folder / MANIFEST).is_file() and any(folder.iterdir()):
-        raise CheckpointError(f"{folder} must be a checkpoint or a new name, got a folder that holds other files")
     try:
         text = json.dumps(state, indent=1)
     except (TypeError, ValueError, RecursionError) as error:
@@ -62,12 +60,14 @@ def save_checkpoint(folder: str | Path, arrays: Mapping[str, Array], state: Mapp
     try:
         if folder.exists() and not folder.is_dir():
             raise NotADirectoryError(f"{folder} is a file")
+        if folder.is_dir() and not (folder / MANIFEST).is_file() and any(folder.iterdir()):
+            raise CheckpointError(f"{folder} must be a checkpoint or a new name, got a folder that holds other files")
         with new_folder(folder) as temporary:
             for name, content in contents.items():
-                (temporary / name).write_bytes(content)
-            (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1))
+                write_new(temporary / name, content)
+            write_new(temporary / MANIFEST, json.dumps(manifest, indent=1).encode())
     except OSError as error:
-        raise CheckpointError(f"checkpoint {folder} could not be written: {error}") from error
+        raise CheckpointError(f"checkpoint {folder} could not be written: {reason(error)}") from error
 
 
 def load_checkpoint(folder: str | Path) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -177,7 +177,7 @@ def load_training(folder: str | Path, solver: Solver) -> None:
             stacklevel=2,
         )
     solver.best_params, solver.best_val_acc = weights, best
-    solver.history, solver.epoch = history, epoch
+    solver.history, solver.epoch, solver.torn = history, epoch, False
     if drawn:
         solver.batches.load_state(drawn)  # type: ignore[attr-defined]
     for callback in solver.callbacks:

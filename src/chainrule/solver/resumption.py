@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chainrule.errors import CheckpointError, ConfigError, require_number
+from chainrule.errors import CheckpointError, ConfigError, reason, require_number
 from chainrule.files import remove_leftovers
 from chainrule.solver.callbacks import Callback
 from chainrule.solver.checkpoint import load_training, remove_checkpoint, save_training
@@ -54,6 +54,10 @@ class TrainingCheckpoints(Callback):
         """At its end, when the scores are known."""
         if _epoch_is_whole(solver):
             self._write(solver)
+
+    def how_to_go_on(self) -> str:
+        """How another process does."""
+        return f"elsewhere resume_training({str(self.folder)!r}, solver) goes on from the checkpoint written now"
 
     def _write(self, solver: Solver) -> None:
         if not solver.stop and time.monotonic() - self._written < self.seconds:
@@ -109,7 +113,7 @@ def _require_room(folder: Path, solver: Solver, count: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(folder).free
     except OSError as error:
-        raise ConfigError(f"checkpoints cannot be written to {folder}: {error.strerror}") from None
+        raise ConfigError(f"checkpoints cannot be written to {folder}: {reason(error)}") from None
     if free < needed:
         raise ConfigError(
             f"{folder} needs room for {count} checkpoints, {needed / 1e6:,.0f} MB, got {free / 1e6:,.0f} MB"

@@ -22,9 +22,11 @@ from chainrule.errors import ConfigError, DivergenceError, DTypeError, ShapeErro
 from chainrule.optim import RULES, Schedule, UpdateRule, When
 from chainrule.optim.schedules import EpochDecay
 from chainrule.solver.callbacks import Callback
+from chainrule.solver.ctrl_c import CtrlC
 from chainrule.solver.history import Epoch, History
 
 SECONDS_AT_ONCE = 0.03  # of training between two looks at what else there is to do
+PROMPT_SECONDS = 1.0  # what takes longer is left out where training is interrupted
 
 
 class Solver:
@@ -43,6 +45,9 @@ class Solver:
     sampling: "shuffled" (each example once an epoch) or "replacement" (the classic solver's), or a `Batches`.
     augment: transforms of the training images, drawn anew in every epoch. workers: threads that prepare batches where
     they are augmented or normalised on the way; their number changes no result.
+
+    Ctrl-C, or a notebook's stop button, lets the step end and callbacks save; then `KeyboardInterrupt` says how to go
+    on. The solver stays as the last step left it, and `train()` takes the steps that remain, to the same bits.
 
     Attributes: epoch, best_val_acc, best_params, loss_history, train_acc_history, val_acc_history, history.
     """
@@ -111,15 +116,20 @@ class Solver:
         self.history = History()
         self.epoch, self.stop = 0, False
         self._at_once = 1  # steps in one call of the engine
+        self._ctrl_c, self.interrupted, self.torn = CtrlC(), False, False  # torn: within a step, by a second Ctrl-C
+        self.seconds_per_row = 0.0  # of measuring, as it was the last time
         self.best_val_acc, self.best_params = -np.inf, self.engine.weights()
 
     # -- the loop ---------------------------------------------------------------------------------------------------
 
     def train(self) -> History:
-        """Run the steps that remain of `num_epochs`, measure after each epoch, and put the best weights back."""
+        """Run the steps that remain of `num_epochs`, measure after each epoch, and put the best weights back.
+
+        Raises `DivergenceError` before a number that is not finite is used; `KeyboardInterrupt` after a Ctrl-C.
+        """
         per_epoch, total = self.batches.steps_per_epoch, self.num_epochs * self.batches.steps_per_epoch
         self._begin(per_epoch, total)
-        with self._feed(self.engine.step_number, total) as ready:
+        with CtrlC() as self._ctrl_c, self._feed(self.engine.step_number, total) as ready:
             while self._continues(total):
                 started, first = time.perf_counter(), self.engine.step_number
                 seen = 0
@@ -129,7 +139,10 @@ class Solver:
                     seen += rows
                 seconds = time.perf_counter() - started
                 self.epoch = self.engine.step_number // per_epoch
-                self._end_epoch(self.engine.step_number - first // per_epoch * per_epoch, seen, seconds, factor)
+                if not self._leaves_out_measuring(per_epoch):
+                    self._end_epoch(self.engine.step_number - first // per_epoch * per_epoch, seen, seconds, factor)
+        if self._ctrl_c.happened and self.engine.step_number < total:
+            raise KeyboardInterrupt(self._how_to_go_on(total))
         self.engine.load_weights(self.best_params)
         self._tell("on_train_end")
         return self.history
@@ -150,12 +163,16 @@ class Solver:
                 seen = len(x)
         except DivergenceError as error:
             raise self._diverged(error) from None
+        except KeyboardInterrupt:
+            self.torn = True
+            raise
         for step in steps:
             if self.verbose and step % self.print_every == 0:
                 loss = self.history.loss_history[step - self.engine.step_number]
                 print(f"(Iteration {step + 1} / {total}) loss: {loss:f}")
         if first == 0:
             self._measure()
+        self.stop = self.stop or self._ctrl_c.happened
         self._tell("on_step_end")
         return seen, factors[-1]
 
@@ -175,13 +192,33 @@ class Solver:
 
     def _begin(self, per_epoch: int, total: int) -> None:
         """Forget the record of an epoch that was stopped half-way and will be finished now; tell the callbacks."""
+        if self.torn:
+            raise ConfigError(
+                "Solver: training was interrupted within a step; load a checkpoint, or start again with a new solver"
+            )
         self.stop, done, self._at_once = False, self.engine.step_number // per_epoch, 1
+        self.interrupted = False
         if self.engine.step_number < total and len(self.history.epochs) > done:
             del self.history.epochs[done:], self.train_acc_history[done + 1 :], self.val_acc_history[done + 1 :]
         self._tell("on_train_begin")
 
     def _continues(self, total: int) -> bool:
         return self.engine.step_number < total and not self.stop
+
+    def _leaves_out_measuring(self, per_epoch: int) -> bool:
+        """Whether training was interrupted within an epoch: the next `train` finishes it, and the stop is prompt."""
+        if self.engine.step_number % per_epoch == 0:
+            return False
+        slow = self._measured_rows() * self.seconds_per_row > PROMPT_SECONDS
+        return self._ctrl_c.happened or (self.interrupted and slow)
+
+    def _measured_rows(self) -> int:
+        parts = ((self.num_train_samples, self.X_train), (self.num_val_samples, self.X_val))
+        return sum(len(X) if count is None else min(count, len(X)) for count, X in parts)
+
+    def _how_to_go_on(self, total: int) -> str:
+        words = [f"training stopped after step {self.engine.step_number} of {total}; solver.train() goes on from there"]
+        return "; ".join(words + [said for callback in self.callbacks if (said := callback.how_to_go_on())])
 
     def _feed(self, first: int, total: int) -> AbstractContextManager[Iterator[tuple[Array, Array]] | None]:
         """The batches that the loader prepares from step `first` on; None where the arrays need no work."""
@@ -210,15 +247,18 @@ class Solver:
         )
         if self.verbose:
             print(f"(Epoch {self.epoch} / {self.num_epochs}) train acc: {train_acc:f}; val_acc: {val.score:f}")
+        self.stop = self.stop or self._ctrl_c.happened
         self._tell("on_epoch_end")
         if self.checkpoint_name is not None:  # now, as it holds what callbacks keep of this epoch
             self.save_checkpoint(f"{self.checkpoint_name}_epoch_{self.epoch}")
 
     def _measure(self) -> tuple[float, Evaluation]:
         """Accuracy on a part of the training set and on the validation set; the best weights are kept."""
+        started = time.perf_counter()
         train_acc = self.check_accuracy(self.X_train, self.y_train, self.num_train_samples)
         X, y = self._subset(self.X_val, self.y_val, self.num_val_samples)
         val = self.engine.evaluate(X, y)
+        self.seconds_per_row = (time.perf_counter() - started) / self._measured_rows()
         for part, score in (("training", train_acc), ("validation", val.score)):
             if not np.isfinite(score):  # the last update may leave finite weights that overflow in the next forward
                 raise self._diverged(DivergenceError(self.engine.step_number + 1, f"the {part} set", "a score", score))

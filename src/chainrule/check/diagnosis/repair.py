@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
+import sys
 import textwrap
-import time
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -26,8 +28,9 @@ from chainrule.check.diagnosis.subject import FunctionPair, LossFunction, Subjec
 from chainrule.check.diagnosis.user_code import UserCodeError, inner
 from chainrule.errors import ChainruleError
 
-#: Seconds of processor time, and edits, after which the search ends.
-MOST_SECONDS, MOST_EDITS = 4.0, 10_000
+#: After how many lines of Python, of all tries together, the search ends: a count and no time, so that a busy machine
+#: gives the answer that a quiet one gives. To compile a try counts as so many lines.
+MOST_LINES, LINES_TO_COMPILE = 6_000_000, 400
 HOME = Path(chainrule.__file__).resolve().parent
 
 
@@ -50,11 +53,9 @@ def find_repair(samples: list[Sample]) -> Repair | None:
     if module is None:
         return None
     code = inner(function).__code__
-    started = time.process_time()
+    tries = MOST_LINES // (_lines_of_a_run(samples[0]) + LINES_TO_COMPILE)
     try:
-        for count, edit in enumerate(edits(module)):
-            if count > MOST_EDITS or time.process_time() - started > MOST_SECONDS:
-                return None
+        for edit in itertools.islice(edits(module), tries):
             changed = _compiled(module, function)
             if changed is None:
                 continue
@@ -65,6 +66,24 @@ def find_repair(samples: list[Sample]) -> Repair | None:
     finally:
         install(function)
     return None
+
+
+def _lines_of_a_run(s: Sample) -> int:
+    """How many lines of Python one run takes."""
+    count = 0
+
+    def counted(frame: FrameType, event: str, argument: Any) -> Any:
+        nonlocal count
+        count += event == "line"
+        return counted
+
+    before = sys.gettrace()
+    sys.settrace(counted)
+    try:
+        s.subject.run(s.values, s.dout)
+    finally:
+        sys.settrace(before)
+    return count
 
 
 def _place(subject: Subject) -> tuple[Any, Callable[[Any], None]] | None:

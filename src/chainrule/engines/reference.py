@@ -11,6 +11,7 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.engines.engine import Evaluation, StepByStep, require_same_arrays
 from chainrule.engines.function_rule import FunctionRule
+from chainrule.engines.one_thread import one_thread
 from chainrule.errors import DivergenceError
 from chainrule.network import Network, as_array
 from chainrule.optim import Step, UpdateRule
@@ -27,7 +28,7 @@ class ReferenceEngine(StepByStep):
     def step(self, x: Array, y: Array, factor: float = 1.0) -> float:
         """Forward, loss, backward, check, update; the running statistics last."""
         net = self.network
-        with np.errstate(all="ignore"):  # what is not finite is reported by name below, not as a warning
+        with one_thread(), np.errstate(all="ignore"):  # what is not finite is reported by name below, not as a warning
             batch, targets = net.as_input(x), as_array("y", y)
             scores, cache = net.forward(batch, train=True, step=self.step_number)
             value, dscores = net.loss_function(scores, targets)
@@ -88,16 +89,18 @@ class ReferenceEngine(StepByStep):
 
     def loss_and_gradients(self, x: Array, y: Array) -> tuple[float, Mapping[str, Array]]:
         """As the next step would see them."""
-        return self.network.loss(x, y, step=self.step_number)
+        with one_thread():
+            return self.network.loss(x, y, step=self.step_number)
 
     def predict(self, x: Array) -> Array:
         """Scores in test mode."""
-        return self.network.scores(x)
+        with one_thread():
+            return self.network.scores(x)
 
     def evaluate(self, x: Array, y: Array, batch_size: int = 1000) -> Evaluation:
         """Score and mean loss, without the regularisation term; scores that are not finite score −∞."""
         targets = as_array("y", y)
-        with np.errstate(all="ignore"):
+        with one_thread(), np.errstate(all="ignore"):
             return self._evaluation(self.network.scores(x, batch_size), targets)
 
     def _evaluation(self, scores: Array, targets: Array) -> Evaluation:

@@ -18,6 +18,7 @@ from chainrule.data.batches import Batches, checked_rows, make_batches
 from chainrule.data.loader import Loader
 from chainrule.data.normalized import NormalizedRows
 from chainrule.engines import Evaluation, make_engine
+from chainrule.engines.one_thread import one_thread
 from chainrule.errors import ConfigError, DivergenceError, DTypeError, ShapeError, describe, require_number, unknown
 from chainrule.optim import RULES, Schedule, UpdateRule, When
 from chainrule.optim.schedules import EpochDecay
@@ -129,7 +130,7 @@ class Solver:
         """
         per_epoch, total = self.batches.steps_per_epoch, self.num_epochs * self.batches.steps_per_epoch
         self._begin(per_epoch, total)
-        with CtrlC() as self._ctrl_c, self._feed(self.engine.step_number, total) as ready:
+        with one_thread(), CtrlC() as self._ctrl_c, self._feed(self.engine.step_number, total) as ready:
             while self._continues(total):
                 started, first = time.perf_counter(), self.engine.step_number
                 seen = 0

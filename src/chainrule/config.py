@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import reprlib
 import typing
 from collections.abc import Mapping
@@ -109,6 +110,7 @@ def layers_from_config(tables: Any, where: str = "layers") -> tuple[Layer, ...]:
     return tuple(from_config("layer", t, f"{where}[{i}]") for i, t in enumerate(tables))
 
 
+@functools.lru_cache(maxsize=256)
 def _field_types(cls: type) -> dict[str, Any]:
     hints = typing.get_type_hints(cls)
     return {f.name: hints[f.name] for f in dataclasses.fields(cls)}

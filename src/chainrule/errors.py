@@ -137,9 +137,11 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> ConfigError:
     """
     names = sorted(known)
     lowered = {n.lower(): n for n in names}
-    near = difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.5)
+    given = str(name)[:200]  # it may come out of a file that was made to harm
+    near = difflib.get_close_matches(given.lower(), lowered, n=1, cutoff=0.5)
     hint = f"; did you mean {lowered[near[0]]!r}?" if near else ";"
-    return ConfigError(f"unknown {kind} {name!r}{hint} known: {', '.join(names)}")
+    shown = repr(name) if len(repr(given)) <= 80 else f"{given!r:.77}..."
+    return ConfigError(f"unknown {kind} {shown}{hint} known: {', '.join(names)}")
 
 
 def require_number(

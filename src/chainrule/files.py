@@ -11,9 +11,11 @@ import errno
 import os
 import re
 import shutil
+import stat
 import sys
 from collections.abc import Container, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from chainrule.errors import WriteError
 
@@ -57,6 +59,23 @@ def make_folder(path: str | Path) -> None:
     """Make a folder, and those above it, where they are not there yet; `WriteError` where that fails."""
     with _told(path, "made"):
         Path(path).mkdir(parents=True, exist_ok=True)
+
+
+@contextlib.contextmanager
+def open_regular(path: str | Path) -> Iterator[tuple[BinaryIO, int]]:
+    """A regular file open for reading, and its size in bytes; `OSError` for anything else under that name.
+
+    A link could lead out of the folder, a pipe would wait for ever, a device has no end: none is opened.
+    """
+    if not stat.S_ISREG(os.lstat(path).st_mode):  # opening a device can have effects of its own
+        raise OSError(errno.EINVAL, "not a regular file")
+    # Should another file take its place in between, the open neither follows a link nor waits.
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with open(os.open(path, flags), "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        yield file, status.st_size
 
 
 @contextlib.contextmanager

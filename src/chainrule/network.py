@@ -69,6 +69,11 @@ class Network:
         reg: float = 0.0,
         rng: Any = None,
     ) -> None:
+        self._declare(layers, loss, input_shape, seed, dtype, reg)
+        self.initialize(rng)
+
+    def _declare(self, layers: Any, loss: Any, input_shape: Any, seed: Any, dtype: Any, reg: Any) -> None:
+        """Everything but the values of the tensors."""
         #: The layers, in order.
         self.layers = as_layers("Network", "layers", layers)
         #: Whether the operands of products are rounded to bfloat16.
@@ -92,7 +97,6 @@ class Network:
         self.decay = np.zeros_like(self.params.flat)
         for name, declared in self.body.params.items():
             self.decay[self.params.slices[name]] = declared.decay
-        self.initialize(rng)
 
     def initialize(self, rng: Any = None) -> None:
         """Draw all parameters anew, from the seed or from `rng`, and reset the buffers."""
@@ -101,6 +105,16 @@ class Network:
         draw = (lambda i: generator(self.seed, Stream.INIT, layer=i)) if rng is None else (lambda i: rng)
         for name, value in self.body.init_params((1, *self.input_shape), draw).items():
             (self.params if name in self.params else self.buffers)[name] = value
+
+    def _load(self, tensors: Mapping[str, Array]) -> None:
+        """Set every parameter and buffer; `ConfigError` unless all of them, and nothing else, are given."""
+        if not isinstance(tensors, Mapping):
+            raise DTypeError(f"Network: tensors must be a table of arrays by name, got {describe(tensors)}")
+        missing = [name for name in (*self.params, *self.buffers) if name not in tensors]
+        if missing:
+            raise ConfigError(f"Network: tensors must hold {missing[0]}, got {', '.join(map(str, tensors))}")
+        for name, value in tensors.items():
+            (self.buffers if name in self.buffers else self.params)[name] = value
 
     # -- the two passes ---------------------------------------------------------------------------------------------
 
@@ -215,11 +229,19 @@ class Network:
         }
 
     @classmethod
-    def from_config(cls, config: Any) -> Network:
-        """Build a network from what `config` returned; only registered layers can be named."""
+    def from_config(cls, config: Any, *, tensors: Mapping[str, Array] | None = None) -> Network:
+        """Build a network from what `config` returned; only registered layers can be named.
+
+        tensors: the values of parameters and buffers by name, in place of initial ones, which are not drawn then.
+        """
         declared = _declared(config)
         try:
-            return cls(**declared)
+            if tensors is None:
+                return cls(**declared)
+            network = cls.__new__(cls)
+            network._declare(**declared)
+            network._load(tensors)
+            return network
         except ChainruleError as error:
             raise ConfigError(f"config: {error}") from None
 

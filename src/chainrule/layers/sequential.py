@@ -27,7 +27,7 @@ def _draw(rng: Callable[[int], np.random.Generator], base: int, i: int) -> np.ra
     return rng(base + i)
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=1 << 15)
 def parameter_names(layers: tuple[Layer, ...]) -> tuple[dict[str, str], ...]:
     """For each layer, its own tensor names and the names they have in the whole: W → W1, gamma → gamma1, W → W2.
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from chainrule.arrays import Array
 from chainrule.engines.engine import require_same_arrays
-from chainrule.errors import ConfigError, DTypeError, describe, require_number
+from chainrule.errors import CheckpointError, ConfigError, DTypeError, describe, require_number
 from chainrule.network import Network
 from chainrule.solver.callbacks import Callback, EarlyStopping, KeepLast
 from chainrule.solver.statistics import measure_statistics
@@ -102,6 +102,8 @@ class WeightAveraging(Callback):
         """Go on from what `state` returned."""
         self._begin(solver)
         require_same_arrays(self.state(solver), state)
+        if state["average.count"] < 0:
+            raise CheckpointError(f"average.count must be at least 0, got {state['average.count']}")
         self.count = int(state["average.count"])
         for name, array in self.average.items():
             array[...] = state[f"average.{name}"]

@@ -1,17 +1,16 @@
 """Checkpoints: a folder of tensors (safetensors), state (JSON) and a manifest of SHA-256 sums.
 
-    weights.safetensors    every array by name
+    weights.safetensors    every array by name; long lists of numbers of the state
     state.json             the network's declaration, step, history: plain data
     manifest.json          format version, and size and SHA-256 of the two others
 
-The folder appears under its name only when it is complete. Reading checks the manifest first, names only registered
-layers, and executes nothing.
+The folder appears under its name only when it is complete. Reading checks the manifest first (`stored.py`), compares
+what is declared with what is there before memory is taken, names only registered layers, and executes nothing.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import re
 import warnings
@@ -27,14 +26,14 @@ from chainrule.errors import ChainruleError, CheckpointError, reason
 from chainrule.files import new_folder, remove_folder, write_new
 from chainrule.network import Network, declared_shapes
 from chainrule.optim import UpdateRule
+from chainrule.solver.history_reading import read_history
+from chainrule.solver.plain import memory_refusal, shortened
+from chainrule.solver.stored import FORMAT as FORMAT
+from chainrule.solver.stored import MANIFEST, STATE, WEIGHTS, Stored, Tensor, as_folder, manifest_of, open_checkpoint
+from chainrule.solver.tensor_lists import as_lists, split
 
 if TYPE_CHECKING:
     from chainrule.solver.solver import Solver
-
-FORMAT = 2  # 1: without the arrays of EarlyStopping, KeepLast and LegacyBatches; read as it was
-READABLE = (1, 2)
-WEIGHTS, STATE, MANIFEST = "weights.safetensors", "state.json", "manifest.json"
-MAX_STATE_BYTES, MAX_MANIFEST_BYTES = 256 << 20, 1 << 16
 
 
 def save_checkpoint(folder: str | Path, arrays: Mapping[str, Array], state: Mapping[str, Any]) -> None:
@@ -45,17 +44,17 @@ def save_checkpoint(folder: str | Path, arrays: Mapping[str, Array], state: Mapp
         if array.dtype == np.longdouble and array.dtype != np.float64:
             raise CheckpointError(f"{name} is longdouble, which safetensors cannot hold; train in float64 to save")
     folder = Path(folder)
+    lists: dict[str, Array] = {}
     try:
-        text = json.dumps(state, indent=1)
-    except (TypeError, ValueError, RecursionError) as error:
+        text = json.dumps(split(state, lists), indent=1).encode()
+    except (TypeError, ValueError, RecursionError, CheckpointError) as error:
         raise CheckpointError(f"checkpoint {folder}: what is saved must be plain data, got {error}") from None
+    if (refusal := memory_refusal(text)) is not None:  # better now than when it is needed
+        raise CheckpointError(f"checkpoint {folder}: what is saved {refusal}")
     contents = {
-        WEIGHTS: save({name: np.array(a, order="C") for name, a in arrays.items()}),  # ascontiguousarray makes () (1,)
-        STATE: text.encode(),
-    }
-    manifest = {
-        "format": FORMAT,
-        "files": {n: {"bytes": len(c), "sha256": hashlib.sha256(c).hexdigest()} for n, c in contents.items()},
+        # ascontiguousarray would make () (1,)
+        WEIGHTS: save({name: np.array(a, order="C") for name, a in {**arrays, **lists}.items()}),
+        STATE: text,
     }
     try:
         if folder.exists() and not folder.is_dir():
@@ -65,33 +64,15 @@ def save_checkpoint(folder: str | Path, arrays: Mapping[str, Array], state: Mapp
         with new_folder(folder) as temporary:
             for name, content in contents.items():
                 write_new(temporary / name, content)
-            write_new(temporary / MANIFEST, json.dumps(manifest, indent=1).encode())
+            write_new(temporary / MANIFEST, manifest_of(contents))
     except OSError as error:
         raise CheckpointError(f"checkpoint {folder} could not be written: {reason(error)}") from error
 
 
 def load_checkpoint(folder: str | Path) -> tuple[dict[str, Array], dict[str, Any]]:
     """Read a checkpoint's arrays and state; `CheckpointError` if a file is missing, damaged or of a newer format."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
-    folder = Path(folder)
-    manifest = _read_json(folder, MANIFEST, None, MAX_MANIFEST_BYTES)
-    if manifest.get("format") not in READABLE:
-        raise CheckpointError(
-            f"{folder / MANIFEST}: format must be {' or '.join(map(str, READABLE))}, got {manifest.get('format')!r}"
-        )
-    files = manifest.get("files")
-    if not isinstance(files, dict) or set(files) != {WEIGHTS, STATE} or None in files.values():
-        raise CheckpointError(
-            f"{folder / MANIFEST}: files must list size and SHA-256 of {WEIGHTS} and {STATE}, got {files!r}"
-        )
-    state = _read_json(folder, STATE, files[STATE], MAX_STATE_BYTES)
-    try:
-        arrays = load(_read(folder, WEIGHTS, files[WEIGHTS], None))
-    except (SafetensorError, ValueError, TypeError, KeyError) as error:
-        raise CheckpointError(f"{folder / WEIGHTS}: not a safetensors file: {error}") from None
-    return arrays, state
+    arrays, state = open_checkpoint(as_folder("load_checkpoint", folder)).split_arrays()
+    return arrays, as_lists(state)
 
 
 def remove_checkpoint(folder: str | Path) -> None:
@@ -107,20 +88,49 @@ def save_network(folder: str | Path, network: Network, extra: Mapping[str, Any] 
 
 
 def load_network(folder: str | Path) -> tuple[Network, dict[str, Any]]:
-    """Build the network that a checkpoint holds; also returns the `extra` data saved with it."""
-    arrays, state = load_checkpoint(folder)
+    """Build the network that a checkpoint holds; also returns the `extra` data saved with it.
+
+    Raises `CheckpointError` if a file is missing, damaged, of a newer format, or holds other tensors than declared.
+    """
+    return network_of(open_checkpoint(as_folder("load_network", folder)))
+
+
+def network_of(stored: Stored) -> tuple[Network, dict[str, Any]]:
+    """The network of a checkpoint whose small parts are read, and the `extra` data saved with it."""
+    config, extra = stored.state.get("network"), stored.state.get("extra")
     try:
-        expected = declared_shapes(state.get("network"))  # a damaged declaration must not make us allocate
-        got = {name: array.shape for name, array in arrays.items()}
-        if got != expected:
-            raise CheckpointError(f"expected tensors {expected}, got {got}")
-        network = Network.from_config(state["network"])
-        for name, array in arrays.items():
-            (network.params if name in network.params else network.buffers)[name] = array
+        _require_declared(declared_shapes(config), stored.own_tensors, config)
+        if not isinstance(extra, (dict, type(None))):
+            raise CheckpointError(f"extra must be a table, got {shortened(extra)}")
+        arrays, state = stored.split_arrays()
+        network = Network.from_config(config, tensors=arrays)
+    except CheckpointError as error:
+        raise _of(stored.folder, error) from None
     except ChainruleError as error:
-        raise CheckpointError(f"{folder}: {error}") from None
-    extra = state.get("extra")
-    return network, {} if extra is None else extra
+        raise CheckpointError(f"{stored.folder}: {error}") from None
+    return network, {} if extra is None else as_lists(state["extra"])
+
+
+def _require_declared(declared: Mapping[str, Any], tensors: Mapping[str, Tensor], config: Any) -> None:
+    """Raise unless the file holds the tensors of the network that is declared, before memory is taken for either."""
+    dtype = np.dtype("float32" if config["dtype"] == "bfloat16" else str(config["dtype"]))
+    for name, shape in declared.items():
+        if name not in tensors:
+            raise CheckpointError(f"expected tensors {shortened(sorted(declared))}, got none named {name!r}")
+        got = tensors[name]
+        if got.shape != shape or got.dtype != dtype:
+            raise CheckpointError(
+                f"expected tensors {name} of shape {shape} and dtype {dtype}, got shape {shortened(got.shape)} and "
+                f"dtype {got.dtype}"
+            )
+    for name in tensors:
+        if name not in declared:
+            raise CheckpointError(f"expected tensors {shortened(sorted(declared))} only, got {shortened(name)} too")
+
+
+def _of(folder: Path, error: CheckpointError) -> CheckpointError:
+    """The error with the folder it is about in front, unless it begins with it."""
+    return error if str(error).startswith(str(folder)) else CheckpointError(f"{folder}: {error}")
 
 
 def save_training(folder: str | Path, solver: Solver) -> None:
@@ -142,48 +152,81 @@ def save_training(folder: str | Path, solver: Solver) -> None:
 
 
 def load_training(folder: str | Path, solver: Solver) -> None:
-    """Bring `solver`, built like the one that was saved, to the point where `save_training` was called."""
-    from chainrule.solver.history import Epoch, History
+    """Bring `solver`, built like the one that was saved, to the point where `save_training` was called.
 
-    arrays, state = load_checkpoint(folder)
+    Raises `CheckpointError`, the solver being as it was, for a checkpoint that is damaged or belongs to another run.
+    """
+    stored = open_checkpoint(as_folder("load_training", folder))
     try:
-        kept = state["history"]
-        epochs = [Epoch(**record) for record in kept["epochs"]]
-        lists = {n: _numbers(kept[n]) for n in ("loss_history", "train_acc_history", "val_acc_history")}
-        history = History(**lists, epochs=epochs)
-        best = -np.inf if state["best_val_acc"] is None else float(state["best_val_acc"])
-        epoch, step_number = _count(state["epoch"]), _count(state["step_number"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{Path(folder) / STATE}: not the state of a training run: {error}") from None
-    if isinstance(solver.model, Network) and state.get("network") != solver.model.config():
-        raise CheckpointError(f"{folder}: holds another network than the solver's: {state.get('network')}")
-    _require_same_options(folder, state.get("options"), _options(solver))
-    weights = {n.removeprefix("best."): a for n, a in arrays.items() if n.startswith("best.")}
-    own = {n.removeprefix("state."): a for n, a in arrays.items() if n.startswith("state.")}
-    kept_by_callbacks = {n.removeprefix("callback."): a for n, a in arrays.items() if n.startswith("callback.")}
-    try:
-        require_same_arrays(solver.engine.weights(), weights)
-        _require_callbacks(solver, kept_by_callbacks)
-        drawn = {n.removeprefix("batches."): a for n, a in arrays.items() if n.startswith("batches.")}
-        require_same_arrays(_batches_state(solver), drawn)
-        solver.engine.load_state(own, step_number)
+        _load_training(stored, solver)
     except CheckpointError as error:
-        raise CheckpointError(f"{folder}: {error}") from None
-    saved_by, here = state.get("engine"), engine_name(solver)
-    if saved_by is not None and saved_by != here:
+        raise _of(stored.folder, error) from None
+
+
+def _load_training(stored: Stored, solver: Solver) -> None:
+    saved, where = stored.state, stored.folder / STATE
+    try:
+        best = -np.inf if saved["best_val_acc"] is None else _number(saved["best_val_acc"])
+        epoch, step_number = _count(saved["epoch"]), _count(saved["step_number"])
+        saved_by = saved.get("engine")
+        if not isinstance(saved_by, (str, type(None))):
+            raise TypeError(f"engine must be a text, got {shortened(saved_by)}")
+        _ = saved["history"]
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{where}: not the state of a training run: {error}") from None
+    if isinstance(solver.model, Network) and saved.get("network") != solver.model.config():
+        raise CheckpointError(f"holds another network than the solver's: {shortened(saved.get('network'))}")
+    _require_same_options(stored.folder, saved.get("options"), _options(solver))
+    _require_parts(solver, stored.own_tensors)
+    arrays, state = stored.split_arrays()
+    history = read_history(state["history"], str(where))
+    parts = _parts(arrays)
+    _load_checked(solver, parts, step_number)
+    if saved_by is not None and saved_by != (here := engine_name(solver)):
         warnings.warn(
-            f"{folder} was saved by the engine {saved_by}, training goes on with {here}: the same to rounding, not bit "
-            "for bit",
-            stacklevel=2,
+            f"{stored.folder} was saved by the engine {saved_by[:80]}, training goes on with {here}: the same to "
+            "rounding, not bit for bit",
+            stacklevel=4,
         )
-    solver.best_params, solver.best_val_acc = weights, best
+    # Copies: else one array would keep the memory of all.
+    solver.best_params, solver.best_val_acc = {n: a.copy() for n, a in parts["best"].items()}, best
     solver.history, solver.epoch, solver.torn = history, epoch, False
-    if drawn:
-        solver.batches.load_state(drawn)  # type: ignore[attr-defined]
     for callback in solver.callbacks:
         names = callback.state(solver).keys()
-        if names and names <= kept_by_callbacks.keys():
-            callback.load_state(solver, {name: kept_by_callbacks[name] for name in names})
+        if names and names <= parts["callback"].keys():
+            callback.load_state(solver, {name: parts["callback"][name] for name in names})
+
+
+def _parts(arrays: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The arrays of each part of a training run, under their names within it; what belongs to none is refused."""
+    parts: dict[str, dict[str, Any]] = {"state": {}, "best": {}, "callback": {}, "batches": {}}
+    for name, array in arrays.items():
+        part, dot, own = name.partition(".")
+        if part not in parts or not dot:
+            raise CheckpointError(f"holds the tensor {shortened(name)}, which belongs to no part of a training run")
+        parts[part][own] = array
+    return parts
+
+
+def _require_parts(solver: Solver, tensors: Mapping[str, Tensor]) -> None:
+    """Raise unless the tensors are those of a solver like this one."""
+    parts = _parts(tensors)
+    require_same_arrays(solver.engine.weights(), parts["best"])
+    _require_callbacks(solver, parts["callback"])
+    require_same_arrays(_batches_state(solver), parts["batches"])
+
+
+def _load_checked(solver: Solver, parts: Mapping[str, Mapping[str, Array]], step_number: int) -> None:
+    """Load what can still be refused: names and shapes are right, the numbers may be none that the part can have."""
+    before = _batches_state(solver)
+    try:
+        if parts["batches"]:
+            solver.batches.load_state(parts["batches"])  # type: ignore[attr-defined]
+        solver.engine.load_state(parts["state"], step_number)
+    except (ChainruleError, ValueError, TypeError, OverflowError) as error:
+        if before:
+            solver.batches.load_state(before)  # type: ignore[attr-defined]
+        raise error if isinstance(error, CheckpointError) else CheckpointError(str(error)) from None
 
 
 def engine_name(solver: Solver) -> str:
@@ -238,47 +281,19 @@ def _require_same_options(folder: str | Path, saved: Any, own: Mapping[str, Any]
     if saved is None:  # written before options were kept
         return
     if not isinstance(saved, dict):
-        raise CheckpointError(f"{Path(folder) / STATE}: options must be a table, got {saved!r}")
+        raise CheckpointError(f"{Path(folder) / STATE}: options must be a table, got {shortened(saved)}")
     for name, value in own.items():
         if value is not None and saved.get(name) is not None and saved[name] != value:
-            raise CheckpointError(f"{folder}: was saved with {name} {saved[name]}, the solver has {value}")
+            raise CheckpointError(f"{folder}: was saved with {name} {str(saved[name])[:400]}, the solver has {value}")
 
 
-def _numbers(values: Any) -> list[float]:
-    if not isinstance(values, list) or not all(type(v) in (int, float) for v in values):
-        raise TypeError("a history must be a list of numbers")
-    return values
+def _number(value: Any) -> float:
+    if type(value) not in (int, float):
+        raise TypeError(f"a score must be a number, got {shortened(value)}")
+    return float(value)
 
 
 def _count(value: Any) -> int:
-    if type(value) is not int or value < 0:
-        raise TypeError(f"a counter must be an integer >= 0, got {value!r}")
-    return value
-
-
-def _read(folder: Path, name: str, entry: Any, limit: int | None) -> bytes:
-    path = folder / name
-    try:
-        size = path.stat().st_size
-        if limit is not None and size > limit:
-            raise CheckpointError(f"{path}: must be at most {limit} bytes, got {size}")
-        if entry is not None and (not isinstance(entry, dict) or entry.get("bytes") != size):
-            expected = entry.get("bytes") if isinstance(entry, dict) else entry
-            raise CheckpointError(f"{path}: the manifest says {expected!r} bytes, got {size}")
-        content = path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
-    if entry is not None and hashlib.sha256(content).hexdigest() != entry.get("sha256"):
-        raise CheckpointError(f"{path}: its SHA-256 is not the manifest's; the file is damaged")
-    return content
-
-
-def _read_json(folder: Path, name: str, entry: Any, limit: int) -> dict[str, Any]:
-    content = _read(folder, name, entry, limit)
-    try:
-        value = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{folder / name}: not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{folder / name}: must hold an object, got {type(value).__name__}")
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise TypeError(f"a counter must be an integer >= 0, got {shortened(value)}")
     return value

@@ -161,6 +161,8 @@ def test_the_page_has_every_row_and_reason():
         "peak": {"gflops": 100.0, "source": "a loop of avx2"},
         "rows": rows,
         "geometric_mean": report.geometric_means(rows),
+        "repeated": 3,
+        "slow": 1,
     }
     text = page.page(found, "chainrule bench", {"import numpy": 0.1, "import chainrule": 0.12})
     for said in (
@@ -170,6 +172,7 @@ def test_the_page_has_every_row_and_reason():
         "| geometric mean |  |  | 1.50× | 2.00× | 3.00× |",
         "- torch compile (mlp-200): 3.0 times",
         "Not installed: sklearn.",
+        "3 were, and 1 are quoted all the same",
         "| mlp-200 | forward k | 0 A | 2.00 | 67 % | 150 | 150 % |",
         "| `import chainrule` | 0.120 | 1.20 |",
     ):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from chainrule.bench.measure import STEADY
 from chainrule.bench.report import COMPARISONS
 
 _TIMES = {"best_peer": "best peer, fp32", "torch": "PyTorch, fp32", "torch_bf16": "PyTorch, bf16"}
@@ -65,7 +66,7 @@ def page(found: dict[str, Any], command: str, starts: dict[str, float]) -> str:
         f"{f', instruction sets {sets}' if sets else ''}; {versions}. Before it began the machine's load was "
         f"{found['load']:.1f}.",
         "",
-        _explanation(settings, found["peak"]),
+        _explanation(found),
         "",
         *table(ROW_HEAD, [*(row_cells(row) for row in found["rows"]), mean_cells(found["geometric_mean"])]),
         "",
@@ -102,7 +103,8 @@ def page(found: dict[str, Any], command: str, starts: dict[str, float]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _explanation(settings: dict[str, Any], peak: dict[str, Any]) -> str:
+def _explanation(found: dict[str, Any]) -> str:
+    settings, peak = found["settings"], found["peak"]
     return (
         "A step is forward, backward and update, in single precision unless it says bf16. Each mode runs in a process "
         f"of its own and the modes take turns: {settings['rounds']} rounds of {settings['seconds']:g} s or more, of "
@@ -112,7 +114,10 @@ def _explanation(settings: dict[str, Any], peak: dict[str, Any]) -> str:
         f"{peak['gflops']:.0f} GFLOP/s ({peak['source']}). *Of roofline* is the time that the step's operations would "
         "take at that rate, or moving their bytes at the bandwidth of a copy of the same size, over the time they do. "
         "*MB* is the peak of resident memory of the whole process, *first step* the time from its start to the first "
-        "step done, imports and data included."
+        "step done, imports and data included. GFLOP/s count the multiplications of the definition, so that a "
+        "convolution by Winograd's transforms may show more than the machine does. "
+        f"A measurement is made again where the machine does less than {percent(STEADY)} of its peak right before or "
+        f"after it, as rented cores do at times: {found['repeated']} were, and {found['slow']} are quoted all the same."
     )
 
 

@@ -52,13 +52,15 @@ class CheckpointError(ChainruleError, ValueError):
 class DivergenceError(ChainruleError, ArithmeticError):
     """A loss, activation or gradient became NaN or infinite; raised before any parameter is changed.
 
-    Attributes: `step` (the 1-based training step), `layer` (index and name, or "loss"), `tensor` (its name).
+    Attributes: `step` (the 1-based training step), `layer` (index and name, or "loss"), `tensor` (its name). tried: a
+    sentence on what was done about it in vain.
     """
 
-    def __init__(self, step: int, layer: str, tensor: str, value: float) -> None:
+    def __init__(self, step: int, layer: str, tensor: str, value: float, tried: str = "") -> None:
         super().__init__(
             f"training diverged at step {step}: {tensor} of {layer} holds {value}. "
-            "No parameter was changed by this step. Try a smaller learning rate, gradient clipping, or scaled inputs."
+            f"No parameter was changed by this step. {tried}"
+            "Try a smaller learning rate, gradient clipping, or scaled inputs."
         )
         self.step, self.layer, self.tensor, self.value = step, layer, tensor, value
 

@@ -156,9 +156,11 @@ class Network:
 
     def update_buffers(self, cache: Cache) -> None:
         """Take the running statistics one training step further, given that step's `cache`."""
-        if len(self.buffers):
-            for name, value in self.body.update_buffers(self.tensors, cache).items():
-                self.buffers[name] = value
+        self.buffers.update(self.new_buffers(cache))
+
+    def new_buffers(self, cache: Cache) -> dict[str, Array]:
+        """What `update_buffers` would make of the running statistics; nothing is changed."""
+        return self.body.update_buffers(self.tensors, cache) if len(self.buffers) else {}
 
     # -- using a trained network ------------------------------------------------------------------------------------
 
@@ -263,6 +265,9 @@ class Network:
         for name in reversed(list(gradients)):
             if (bad := _first_bad(gradients[name])) is not None:
                 return DivergenceError(step, self.owner(name), f"the gradient of {name}", bad)
+        for name, value in self.new_buffers(self.forward(x, train=True, step=train_step)[1]).items():
+            if (bad := _first_bad(value)) is not None:
+                return DivergenceError(step, self.owner(name), f"running statistic {name}", bad)
         return DivergenceError(step, "the network", "a tensor", math.nan)
 
     def owner(self, name: str) -> str:

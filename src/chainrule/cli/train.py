@@ -9,7 +9,7 @@ import threading
 import time
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
@@ -56,6 +56,8 @@ def train(
     resume: str | None = None,
     engine: str = "auto",
     checkpoint_seconds: float = 30.0,
+    keep: Integer = None,
+    on_divergence: Literal["stop", "back-off"] | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
     quiet: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -79,6 +81,12 @@ def train(
         What runs the network.
     checkpoint_seconds
         Write a checkpoint whenever so many seconds have passed since the last; 0 for one after every step.
+    keep
+        How many of the last checkpoints to keep, after training too; short for --set train.keep_checkpoints=K.
+        The best weights are kept in any case.
+    on_divergence
+        What follows when a number is not finite: stop, or back-off, which goes back to the last good state and
+        halves the learning rate; short for --set train.on_divergence=..., and allowed with --resume.
     json
         Print the results as one JSON object; all else goes to standard error.
     quiet
@@ -86,10 +94,13 @@ def train(
     """
     require_number("chainrule train", "--checkpoint-seconds", checkpoint_seconds, low=0)
     if resume is None:
-        chosen = _resolve(recipe, given(overrides), epochs, seed)
+        short = {"train.epochs": epochs, "seed": seed, "train.keep_checkpoints": keep}
+        chosen = _resolve(recipe, given(overrides), short | {"train.on_divergence": on_divergence})
     else:
-        _refuse_beside_resume(recipe=recipe, set=given(overrides), epochs=epochs, seed=seed, out=out)
+        _refuse_beside_resume(recipe=recipe, set=given(overrides), epochs=epochs, seed=seed, out=out, keep=keep)
         folder, chosen = resumable(resume)
+        if on_divergence is not None:
+            chosen = apply_overrides(chosen, [f"train.on_divergence={on_divergence}"])
     experiment = build(chosen)
     interruption, progress = Interruption(), Progress(console(stderr=True))
     solver = experiment.solver([interruption] if quiet else [interruption, progress], engine)
@@ -176,15 +187,17 @@ class Interruption(Callback):
         self.status = 128 + number
 
 
-def _resolve(recipe: str | None, overrides: list[str], epochs: int | None, seed: int | None) -> Recipe:
+def _resolve(recipe: str | None, overrides: list[str], short: dict[str, Any]) -> Recipe:
     """The recipe with its overrides; a word without "=" that --set swallowed is the recipe's name."""
     words = [o for o in overrides if "=" not in o]
     if len(words) == 1 and recipe is None:
         recipe, overrides = words[0], [o for o in overrides if "=" in o]
-    short = {"train.epochs": epochs, "seed": seed}
+    names = {"train.keep_checkpoints": "keep", "train.on_divergence": "on-divergence"}
     for key, value in short.items():
         if value is not None and any(o.partition("=")[0].strip() == key for o in overrides):
-            raise ConfigError(f"--{key.split('.')[-1]} and --set {key}=... exclude each other; give one of them")
+            raise ConfigError(
+                f"--{names.get(key, key.split('.')[-1])} and --set {key}=... exclude each other; give one of them"
+            )
     return apply_overrides(
         load_recipe(DEFAULT if recipe is None else recipe),
         [*overrides, *(f"{k}={v}" for k, v in short.items() if v is not None)],

@@ -61,6 +61,11 @@ class ForeignEngine(StepByStep):
                 if bad.size:
                     what = f"the updated parameter {name}"
                     raise DivergenceError(self.step_number + 1, "the model", what, float(bad[0]))
+            for name, own in slots.items():
+                for s, slot in own.items():
+                    if not np.isfinite(slot).all():
+                        what, value = f"the updated slot {s!r} of {name}", float(slot[~np.isfinite(slot)][0])
+                        raise DivergenceError(self.step_number + 1, "the model", what, value)
         except Exception:
             if isinstance(self.rule, FunctionRule):
                 self.rule.optim_configs = configs

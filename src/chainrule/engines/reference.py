@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.arrays import Array
 from chainrule.engines.engine import Evaluation, StepByStep, require_same_arrays
+from chainrule.engines.finite import HARMLESS, first_nonfinite, is_tame
 from chainrule.engines.function_rule import FunctionRule
 from chainrule.engines.one_thread import one_thread
 from chainrule.errors import DivergenceError
@@ -37,9 +38,14 @@ class ReferenceEngine(StepByStep):
             size = float(net.gradients.flat @ net.gradients.flat)  # ‖g‖²
             if not (math.isfinite(loss) and (math.isfinite(size) or is_finite(net.gradients.flat))):
                 raise net.diagnose(batch, targets, self.step_number + 1)
+            statistics = net.new_buffers(cache)
+            for name, statistic in statistics.items():
+                if not np.isfinite(statistic).all():
+                    bad = float(statistic[~np.isfinite(statistic)][0])
+                    raise DivergenceError(self.step_number + 1, net.owner(name), f"running statistic {name}", bad)
             self._update(factor, size)
             self.step_number += 1
-            net.update_buffers(cache)
+            net.buffers.update(statistics)
         return loss
 
     def _update(self, factor: float, size: float) -> None:
@@ -53,8 +59,8 @@ class ReferenceEngine(StepByStep):
         configs = dict(self.rule.optim_configs) if isinstance(self.rule, FunctionRule) else {}
         try:
             self._apply(factor)
-            if not is_finite(net.params.flat):
-                raise self._overflow(self.step_number + 1)
+            if (bad := first_nonfinite(self)) is not None:
+                raise DivergenceError(self.step_number + 1, bad[0], f"the updated {bad[1]}", bad[2])
         except Exception:
             for kept, array in zip(before, changed, strict=True):
                 np.copyto(array, kept)
@@ -74,18 +80,10 @@ class ReferenceEngine(StepByStep):
     def _may_overflow(self, factor: float, size: float) -> bool:
         """Whether this step could leave the range of numbers, or runs a function that may do anything.
 
-        Single precision ends at 3e38. With ‖g‖ (`size` is its square) and the rate below 1e12 no rule of ours comes
-        near it, and the copies that undoing needs are saved: they take longer than the check.
+        Single precision ends at 3e38. With ‖g‖ (`size` is its square), ‖w‖ and the rate below 1e12 no rule of ours
+        comes near it, and the copies that undoing needs are saved: they take longer than the check.
         """
-        if not isinstance(self.rule, UpdateRule):
-            return True
-        return not (self.rule.learning_rate * factor < 1e12 and size < 1e24)
-
-    def _overflow(self, number: int) -> DivergenceError:
-        name = next(n for n, w in self.network.params.items() if not np.isfinite(w).all())
-        w = self.network.params[name]
-        value = float(w[~np.isfinite(w)][0])
-        return DivergenceError(number, self.network.owner(name), f"the updated parameter {name}", value)
+        return not (size < HARMLESS**2 and is_tame(self.network, self.rule, factor))
 
     def loss_and_gradients(self, x: Array, y: Array) -> tuple[float, Mapping[str, Array]]:
         """As the next step would see them."""

@@ -147,12 +147,10 @@ def _of_folder(folder: Path, *, static: bool) -> Subject:
 def _history(path: Path) -> History:
     plain = _json(path)
     try:
-        lists = {
-            name: [_number(v, math.nan) for v in plain[name]]
-            for name in ("loss_history", "train_acc_history", "val_acc_history")
-        }
+        names = ("loss_history", "train_acc_history", "val_acc_history")
+        losses, train_acc, val_acc = ([_number(v, math.nan) for v in plain[name]] for name in names)
         epochs = [_epoch(record) for record in plain["epochs"]]
-        return History(**lists, epochs=epochs)
+        return History(losses, train_acc, val_acc, epochs)
     except (KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path}: not the history of a run: {error}") from None
 

@@ -92,6 +92,7 @@ def build(recipe: Recipe, source: Source | None = None) -> Experiment:
         "seed": seed,
         # One legacy generator serves weights and batches, in this order: that is what the numbers depend on.
         "augment": recipe.augment,
+        "on_divergence": recipe.on_divergence,
         "sampling": train.sampling if rng is None else LegacyBatches(len(splits.train), train.batch_size, rng),
     }
     return Experiment(recipe, source, splits, normalizer, data, network, options)

@@ -19,7 +19,7 @@ from chainrule.layers import Layer, Softmax
 from chainrule.losses import Loss, SoftmaxCrossEntropy
 from chainrule.optim import Chain, Schedule, UpdateRule
 from chainrule.recipes.search_part import SearchPart
-from chainrule.solver import EMA, SWA, WeightAveraging
+from chainrule.solver import EMA, SWA, BackOff, WeightAveraging
 from chainrule.solver.callbacks import EarlyStopping
 from chainrule.solver.solver import make_rule
 
@@ -124,11 +124,21 @@ class AveragingPart(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         return kind(**given)
 
 
+class BackOffPart(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[train.back_off]: the arguments of `BackOff`."""
+
+    factor: float = 0.5
+    times: Count = 10
+
+
 class TrainPart(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """[train]: the update rule and the loop around it, under the names that `Solver` and `Chain` use.
 
     keep: the weights that are left after training, the "best" on the validation rows, or the "last". averaging: an
-    average of the weights that is left in their place.
+    average of the weights that is left in their place. on_divergence: what follows when a number is not finite, the
+    "stop" of training or a "back-off", which goes back to the last good state with a lower learning rate.
+    keep_checkpoints: how many of the last checkpoints to go on from a run keeps; two while it trains and none of a
+    finished run where that is not given.
     """
 
     update_rule: str = "adam"
@@ -144,8 +154,11 @@ class TrainPart(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     weight_decay: float = 0.0
     num_train_samples: Count | Literal["all"] = 1000
     keep: Literal["best", "last"] = "best"
+    keep_checkpoints: Count | None = None
     averaging: AveragingPart | None = None
     early_stopping: EarlyStoppingPart | None = None
+    on_divergence: Literal["stop", "back-off"] = "stop"
+    back_off: BackOffPart | None = None
 
 
 class LintPart(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -235,6 +248,12 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return None if part is None else EarlyStopping(part.monitor, part.patience, part.min_delta)
 
     @property
+    def on_divergence(self) -> str | BackOff:
+        """What [train] wants done when a number is not finite, as the solver takes it."""
+        part = self.train.back_off
+        return self.train.on_divergence if part is None else BackOff(part.factor, part.times)
+
+    @property
     def averaging(self) -> WeightAveraging | None:
         """The callback that [train.averaging] declares."""
         return None if self.train.averaging is None else self.train.averaging.make()
@@ -247,6 +266,9 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             if self.search is not None:
                 self.search.check()
             _ = self.layers, self.loss, self.rule, self.schedule, self.prepare, self.augment, self.averaging
+            _ = self.on_divergence
+            if self.train.back_off is not None and self.train.on_divergence != "back-off":
+                raise ConfigError("train.back_off must be left out unless train.on_divergence is 'back-off'")
             if self.schedule is not None and self.train.lr_decay != 1.0:
                 raise ConfigError("train.lr_decay and train.schedule exclude each other; give one of them")
             if self.model.double_softmax and not isinstance(self.loss, SoftmaxCrossEntropy):

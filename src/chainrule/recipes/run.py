@@ -4,8 +4,8 @@
                       a loss, a schedule and an update rule are left to the package)
     history.json      the loss of every step, the scores of every epoch
     provenance.json   versions, processor, engine, SHA-256 of the data
-    checkpoint/       the best weights; the normaliser and the class names in its `extra`
-    training/         checkpoints to go on from, while it trains and after a stop
+    checkpoint/       the best weights, their score and epoch; the normaliser and the class names in its `extra`
+    training/         the last checkpoints to go on from, while it trains and after a stop
     results.json      figures on all three parts, time, versions; the files of the data set that were left out
     curves.png        learning curves
     confusion.png     the confusion matrix on the test rows (for classes)
@@ -17,12 +17,14 @@ during training too, so that a run that was killed can be evaluated.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import math
 import os
 import platform
 import time
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,14 +51,15 @@ from chainrule.recipes.provenance import compare, provenance
 from chainrule.recipes.reading import load_recipe
 from chainrule.recipes.recipe import Recipe, to_toml
 from chainrule.report.metrics import class_table, confusion_matrix
-from chainrule.solver import Callback, Solver, load_network, save_network
-from chainrule.solver.checkpoint import save_checkpoint
+from chainrule.solver import Callback, Solver, load_network
+from chainrule.solver.checkpoint import remove_checkpoint, save_checkpoint
 from chainrule.solver.resumption import TrainingCheckpoints, checkpoints, resume_training
 from chainrule.solver.solver import PROMPT_SECONDS
 
 RECIPE, HISTORY, CHECKPOINT, RESULTS = "recipe.toml", "history.json", "checkpoint", "results.json"
 PROVENANCE, TRAINING = "provenance.json", "training"
 FIGURES = CURVES, CONFUSION = "curves.png", "confusion.png"
+USUALLY_KEPT = 2  # checkpoints to go on from
 SECONDS_BETWEEN_WRITES = 5.0  # during training; small networks need far less than that for an epoch
 
 
@@ -97,18 +100,38 @@ class Snapshots(Callback):
 
     def __init__(self, experiment: Experiment, folder: Path) -> None:
         self.experiment, self.folder = experiment, folder
-        self._written, self._best = -math.inf, -math.inf  # when, and the validation score of the weights on disk
+        self._written = -math.inf
+        self._best: dict[str, Array] | None = None  # the weights on disk
 
     def on_epoch_end(self, solver: Solver) -> None:
-        """Write the history, and the best weights if they are new, unless the last write is only seconds ago."""
-        if time.monotonic() - self._written < SECONDS_BETWEEN_WRITES:
-            return
+        """Write both, unless the last write is only seconds ago."""
+        if time.monotonic() - self._written >= SECONDS_BETWEEN_WRITES:
+            self.write(solver)
+
+    def on_rollback(self, solver: Solver) -> None:
+        """Forget what was reached in the epochs that are taken back."""
+        self.write(solver)
+
+    def write(self, solver: Solver) -> None:
+        """The best weights if they are new, then the history: at no moment it tells of an epoch better than they."""
+        if np.isneginf(solver.best_val_acc):  # nothing was measured, or training went back to where nothing was
+            remove_checkpoint(self.folder / CHECKPOINT)
+        elif solver.best_params is not self._best:
+            save_best(self.experiment, self.folder, solver.best_params, solver)
+        self._best = solver.best_params
         _write_json(self.folder / HISTORY, solver.history.to_dict())
-        if solver.best_val_acc > self._best:
-            state = {"network": self.experiment.network.config(), "extra": _extra(self.experiment)}
-            save_checkpoint(self.folder / CHECKPOINT, solver.best_params, state)
-            self._best = solver.best_val_acc
         self._written = time.monotonic()
+
+
+def save_best(experiment: Experiment, folder: Path, weights: Mapping[str, Array], solver: Solver) -> None:
+    """Write `weights`, with their validation score and the epoch they are of, as the run's best ones."""
+    scores = solver.val_acc_history
+    best = {
+        "val_acc": solver.best_val_acc if math.isfinite(solver.best_val_acc) else None,
+        "epoch": scores.index(solver.best_val_acc) if solver.best_val_acc in scores else None,  # 0: of the first step
+    }
+    state = {"network": experiment.network.config(), "extra": _extra(experiment), "best": best}
+    save_checkpoint(folder / CHECKPOINT, weights, state)
 
 
 def train(
@@ -130,22 +153,24 @@ def train(
         store, now = folder / TRAINING, provenance(experiment, solver)
         notes = _go_on(folder, solver, now) if resume else []
         _write_json(folder / PROVENANCE, now)
-        added = [Snapshots(experiment, folder), TrainingCheckpoints(store, seconds_between)]
+        kept = experiment.recipe.train.keep_checkpoints
+        snapshots = Snapshots(experiment, folder)
+        added = [snapshots, TrainingCheckpoints(store, seconds_between, USUALLY_KEPT if kept is None else kept)]
         solver.callbacks += added
         try:
             solver.train()
         except BaseException as error:
-            with contextlib.suppress(WriteError):  # what went wrong first is what is told
+            with contextlib.suppress(WriteError, CheckpointError):  # what went wrong first is what is told
                 if isinstance(error, ChainruleError):
                     status = "diverged" if isinstance(error, DivergenceError) else "failed"
                     told = {"status": status, "recipe": experiment.recipe.name, "error": str(error)}
                     _write_json(folder / RESULTS, told)
-                _write_json(folder / HISTORY, solver.history.to_dict())
+                snapshots.write(solver)
             raise
         finally:
             for callback in added:
                 solver.callbacks.remove(callback)
-        _write_json(folder / HISTORY, solver.history.to_dict())
+        snapshots.write(solver)
     return notes
 
 
@@ -169,7 +194,8 @@ def resumable(path: str | Path) -> tuple[Path, Recipe]:
     folder = run_folder(path)
     recipe = load_recipe(folder / RECIPE)
     if (folder / RESULTS).is_file() and _read_json(folder / RESULTS).get("status") == "finished":
-        remove_folder(folder / TRAINING)  # where the run was killed just before it did so itself
+        if recipe.train.keep_checkpoints is None:  # where the run was killed just before it did so itself
+            remove_folder(folder / TRAINING)
         raise ConfigError(f"{folder} is finished; there is nothing to resume")
     begun = (folder / TRAINING).is_dir() and not (folder / RESULTS).exists()
     if not checkpoints(folder / TRAINING) and not begun:
@@ -187,7 +213,7 @@ def finish(
     from chainrule.report.plots import confusion_figure, curves_figure, save_figure
 
     recipe = experiment.recipe
-    save_network(folder / CHECKPOINT, experiment.network, _extra(experiment))
+    save_best(experiment, folder, solver.engine.weights(), solver)
     parts = [part for part in ("train", "val", "test") if f"X_{part}" in experiment.data]
     count = sum(len(experiment.data[f"y_{part}"]) for part in parts)
     brief = status == "interrupted" and count * solver.seconds_per_row > PROMPT_SECONDS
@@ -197,6 +223,7 @@ def finish(
         "status": status,
         "seed": recipe.seed,
         "reported": {k: v for k, v in msgspec.to_builtins(recipe.reported).items() if v is not None},
+        "rollbacks": [dataclasses.asdict(rollback) for rollback in solver.history.rollbacks],
         "skipped_files": [entry._asdict() for entry in experiment.source.skipped],
     }
     for part in () if brief else parts:
@@ -230,7 +257,9 @@ def finish(
             matrix = confusion_matrix(y, predicted, len(names))
             save_figure(confusion_figure(matrix, names, f"{recipe.title}: {part} set"), folder / CONFUSION)
     _write_json(folder / RESULTS, results)
-    if status == "finished":  # only now: a run that is killed before goes on from there
+    if (
+        status == "finished" and recipe.train.keep_checkpoints is None
+    ):  # only now: a run that is killed before goes on from there
         remove_folder(folder / TRAINING)
     return results
 

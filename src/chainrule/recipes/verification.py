@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -47,7 +48,10 @@ def verify_run(path: str | Path) -> Verification:
     if (found.folder / CHECKPOINT).exists():
         check(CHECKPOINT, lambda path: load_run(found.folder))
         if CHECKPOINT in found.checked:
-            found.weights_sha256 = weights_sha256(load_checkpoint(found.folder / CHECKPOINT)[0])
+            arrays, state = load_checkpoint(found.folder / CHECKPOINT)
+            found.weights_sha256 = weights_sha256(arrays)
+            if {RECIPE, HISTORY} <= set(found.checked):
+                found.problems += _better_epochs(found.folder, state.get("best"))
     for folder in checkpoints(found.folder / TRAINING):
         check(f"{TRAINING}/{folder.name}", load_checkpoint)
     return found
@@ -66,3 +70,16 @@ def weights_sha256(arrays: Mapping[str, Array]) -> str:
 def _read_object(path: Path) -> None:
     if not isinstance(json.loads(path.read_bytes()), dict):
         raise ValueError("must hold a JSON object")
+
+
+def _better_epochs(folder: Path, best: Any) -> list[str]:
+    """What is wrong where the history tells of an epoch with a better score than the weights kept as the best."""
+    train = load_recipe(folder / RECIPE).train
+    by_loss = train.early_stopping is not None and train.early_stopping.monitor == "val_loss"
+    if not isinstance(best, dict) or train.keep == "last" or train.averaging is not None or by_loss:
+        return []  # written before scores were kept, or other weights are left than the most accurate
+    scores = json.loads((folder / HISTORY).read_bytes()).get("val_acc_history")
+    kept = best.get("val_acc")
+    if not scores or kept is None or not max(scores) > kept:
+        return []
+    return [f"{HISTORY}: tells of an epoch with validation score {max(scores)}, {CHECKPOINT} holds one with {kept}"]

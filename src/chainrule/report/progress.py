@@ -35,6 +35,7 @@ class Progress(Callback):
 
     def on_train_begin(self, solver: Solver) -> None:
         """Open the bar."""
+        self._close()
         per_epoch = solver.batches.steps_per_epoch
         self._total = solver.num_epochs * per_epoch
         self._images_per_step = len(solver.X_train) / per_epoch
@@ -64,6 +65,10 @@ class Progress(Callback):
                 f"epoch {record.epoch}/{solver.num_epochs}  loss {record.loss:.4f}  train {record.train_acc:.4f}  "
                 f"val {record.val_acc:.4f}  {record.examples_per_second:,.0f} images/s"
             )
+
+    def on_rollback(self, solver: Solver) -> None:
+        """Say where training went back to, and why."""
+        self.console.print(solver.history.rollbacks[-1].told(), highlight=False, markup=False, soft_wrap=True)
 
     def on_train_end(self, solver: Solver) -> None:
         """Close the bar."""

@@ -28,7 +28,7 @@ class Callback:
     saves: ClassVar[bool] = False
 
     def on_train_begin(self, solver: Solver) -> None:
-        """Before the first step."""
+        """Before the first step, and before the first after a return to an earlier state."""
 
     def on_step_end(self, solver: Solver) -> None:
         """After every step, or after several; `solver.loss_history[-1]` is the loss of the last."""
@@ -38,6 +38,12 @@ class Callback:
 
     def on_divergence(self, solver: Solver, error: DivergenceError) -> None:
         """When a step was refused because a number was not finite; the error is raised afterwards."""
+
+    def on_rollback(self, solver: Solver) -> None:
+        """When training went back to an earlier state with a lower learning rate; `solver.history.rollbacks[-1]`.
+
+        What `state` returned at that state has been given back to `load_state`.
+        """
 
     def on_train_end(self, solver: Solver) -> None:
         """After the last step, when the best weights have been put back."""

@@ -22,6 +22,7 @@ import numpy as np
 
 from chainrule.arrays import Array
 from chainrule.engines.engine import require_same_arrays
+from chainrule.engines.finite import require_finite
 from chainrule.errors import ChainruleError, CheckpointError, reason
 from chainrule.files import new_folder, remove_folder, write_new
 from chainrule.network import Network, declared_shapes
@@ -134,11 +135,15 @@ def _of(folder: Path, error: CheckpointError) -> CheckpointError:
 
 
 def save_training(folder: str | Path, solver: Solver) -> None:
-    """Write everything `solver` needs to go on: weights, slots, best weights, history, counters."""
-    arrays = {f"state.{n}": a for n, a in solver.engine.state().items()}
-    arrays |= {f"best.{n}": a for n, a in solver.best_params.items()}
-    arrays |= {f"callback.{n}": a for callback in solver.callbacks for n, a in callback.state(solver).items()}
-    arrays |= {f"batches.{n}": a for n, a in _batches_state(solver).items()}
+    """Write everything `solver` needs to go on: weights, slots, best weights, history, counters.
+
+    Where it backs off, the state to go back to as well. Raises `DivergenceError`, and writes nothing, where a number of
+    the state is not finite.
+    """
+    require_finite(solver.engine)
+    arrays = training_arrays(solver)
+    if solver.good is not None:
+        arrays |= {f"good.{n}": a for n, a in solver.good.arrays.items()}
     state = {
         "network": solver.model.config() if isinstance(solver.model, Network) else None,
         "step_number": solver.engine.step_number,
@@ -147,8 +152,24 @@ def save_training(folder: str | Path, solver: Solver) -> None:
         "history": solver.history.to_dict(),
         "options": _options(solver),
         "engine": engine_name(solver),
+        "good": None if solver.good is None else solver.good.counters(),
     }
     save_checkpoint(folder, arrays, state)
+
+
+def training_arrays(solver: Solver) -> dict[str, Array]:
+    """Copies of all that training changes: the engine's state, the best weights, what callbacks and batches keep."""
+    arrays = {f"state.{n}": a for n, a in solver.engine.state().items()}
+    arrays |= {f"best.{n}": a for n, a in solver.best_params.items()}
+    arrays |= {f"callback.{n}": a for callback in solver.callbacks for n, a in callback.state(solver).items()}
+    return arrays | {f"batches.{n}": a for n, a in _batches_state(solver).items()}
+
+
+def put_back(solver: Solver, arrays: Mapping[str, Array], step_number: int) -> None:
+    """Give the solver what `training_arrays` returned; its history must be that of the state already."""
+    parts = parts_of(arrays)
+    _load_checked(solver, parts, step_number)
+    _load_rest(solver, parts)
 
 
 def load_training(folder: str | Path, solver: Solver) -> None:
@@ -164,6 +185,8 @@ def load_training(folder: str | Path, solver: Solver) -> None:
 
 
 def _load_training(stored: Stored, solver: Solver) -> None:
+    from chainrule.solver.divergence import read_good
+
     saved, where = stored.state, stored.folder / STATE
     try:
         best = -np.inf if saved["best_val_acc"] is None else _number(saved["best_val_acc"])
@@ -180,7 +203,14 @@ def _load_training(stored: Stored, solver: Solver) -> None:
     _require_parts(solver, stored.own_tensors)
     arrays, state = stored.split_arrays()
     history = read_history(state["history"], str(where))
-    parts = _parts(arrays)
+    if not all(0 < rollback.learning_rate_factor < 1 for rollback in history.rollbacks):
+        raise CheckpointError(f"{where}: learning_rate_factor of a rollback must be between 0 and 1")
+    own, kept_good = _split_good(arrays)
+    parts = parts_of(own)
+    for name, array in parts["state"].items():
+        if not name.startswith("config.") and not np.isfinite(array).all():  # what a function keeps is its own affair
+            raise CheckpointError(f"state {shortened(name)} must be finite, got NaN or infinity")
+    good = read_good(state.get("good"), kept_good, history, str(where))
     _load_checked(solver, parts, step_number)
     if saved_by is not None and saved_by != (here := engine_name(solver)):
         warnings.warn(
@@ -188,16 +218,21 @@ def _load_training(stored: Stored, solver: Solver) -> None:
             "rounding, not bit for bit",
             stacklevel=4,
         )
-    # Copies: else one array would keep the memory of all.
-    solver.best_params, solver.best_val_acc = {n: a.copy() for n, a in parts["best"].items()}, best
-    solver.history, solver.epoch, solver.torn = history, epoch, False
+    solver.best_val_acc, solver.history, solver.epoch, solver.torn = best, history, epoch, False
+    solver.good = good if solver.back_off is not None else None
+    _load_rest(solver, parts)
+
+
+def _load_rest(solver: Solver, parts: Mapping[str, Mapping[str, Array]]) -> None:
+    """The best weights, in copies, as else one array would keep the memory of all; what callbacks keep."""
+    solver.best_params = {n: a.copy() for n, a in parts["best"].items()}
     for callback in solver.callbacks:
         names = callback.state(solver).keys()
         if names and names <= parts["callback"].keys():
             callback.load_state(solver, {name: parts["callback"][name] for name in names})
 
 
-def _parts(arrays: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def parts_of(arrays: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The arrays of each part of a training run, under their names within it; what belongs to none is refused."""
     parts: dict[str, dict[str, Any]] = {"state": {}, "best": {}, "callback": {}, "batches": {}}
     for name, array in arrays.items():
@@ -210,10 +245,25 @@ def _parts(arrays: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 def _require_parts(solver: Solver, tensors: Mapping[str, Tensor]) -> None:
     """Raise unless the tensors are those of a solver like this one."""
-    parts = _parts(tensors)
+    own, good = _split_good(tensors)
+    parts = parts_of(own)
+    if good:
+        require_same_arrays(_fixed(own), _fixed(good))
     require_same_arrays(solver.engine.weights(), parts["best"])
     _require_callbacks(solver, parts["callback"])
     require_same_arrays(_batches_state(solver), parts["batches"])
+
+
+def _split_good(arrays: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What belongs to the state itself, and what to the one to go back to."""
+    start = "good."
+    good = {n.removeprefix(start): a for n, a in arrays.items() if n.startswith(start)}
+    return {n: a for n, a in arrays.items() if not n.startswith(start)}, good
+
+
+def _fixed(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what a function keeps, which it may begin to keep at any step."""
+    return {n: a for n, a in arrays.items() if not n.startswith("state.config.")}
 
 
 def _load_checked(solver: Solver, parts: Mapping[str, Mapping[str, Array]], step_number: int) -> None:

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chainrule.errors import CheckpointError, ConfigError, reason, require_number
+from chainrule.engines.finite import first_nonfinite
+from chainrule.errors import CheckpointError, ConfigError, DivergenceError, reason, require_number
 from chainrule.files import remove_leftovers
 from chainrule.solver.callbacks import Callback
 from chainrule.solver.checkpoint import load_training, remove_checkpoint, save_training
@@ -59,13 +60,37 @@ class TrainingCheckpoints(Callback):
         """How another process does."""
         return f"elsewhere resume_training({str(self.folder)!r}, solver) goes on from the checkpoint written now"
 
+    def on_rollback(self, solver: Solver) -> None:
+        """At once; those of steps that are taken back go, after it is written."""
+        path = self._save(solver)
+        for newer in [c for c in checkpoints(self.folder) if c.name > path.name]:
+            remove_checkpoint(newer)
+        self._prune()
+
+    def on_divergence(self, solver: Solver, error: DivergenceError) -> None:
+        """The state before the step that was refused, if there is no earlier one and it was measured as far as it goes.
+
+        An earlier one is the better to go on from: this one may lead to no finite step at any learning rate.
+        """
+        measured = 1 + solver.engine.step_number // solver.batches.steps_per_epoch if solver.engine.step_number else 0
+        whole = first_nonfinite(solver.engine) is None and len(solver.val_acc_history) == measured
+        if whole and not checkpoints(self.folder):
+            self._save(solver)
+
     def _write(self, solver: Solver) -> None:
-        if not solver.stop and time.monotonic() - self._written < self.seconds:
-            return
-        save_training(self.folder / f"{_PREFIX}{solver.engine.step_number:012d}", solver)
+        if solver.stop or time.monotonic() - self._written >= self.seconds:
+            self._save(solver)
+            self._prune()
+
+    def _save(self, solver: Solver) -> Path:
+        path = self.folder / f"{_PREFIX}{solver.engine.step_number:012d}"
+        save_training(path, solver)
+        self._written = time.monotonic()
+        return path
+
+    def _prune(self) -> None:
         for old in checkpoints(self.folder)[self.keep :]:
             remove_checkpoint(old)
-        self._written = time.monotonic()
 
 
 def _epoch_is_whole(solver: Solver) -> bool:

@@ -18,13 +18,26 @@ from chainrule.data.batches import Batches, checked_rows, make_batches
 from chainrule.data.loader import Loader
 from chainrule.data.normalized import NormalizedRows
 from chainrule.engines import Evaluation, make_engine
+from chainrule.engines.finite import USUAL, first_nonfinite, guarded_step, is_tame, largest, require_finite
 from chainrule.engines.one_thread import one_thread
 from chainrule.errors import ConfigError, DivergenceError, DTypeError, ShapeError, describe, require_number, unknown
+from chainrule.network import Network
 from chainrule.optim import RULES, Schedule, UpdateRule, When
 from chainrule.optim.schedules import EpochDecay
 from chainrule.solver.callbacks import Callback
 from chainrule.solver.ctrl_c import CtrlC
-from chainrule.solver.history import Epoch, History
+from chainrule.solver.divergence import (
+    STOP,
+    BackOff,
+    GoodState,
+    depends_on_rate,
+    go_back,
+    good_state,
+    has_exploded,
+    is_good,
+    make_back_off,
+)
+from chainrule.solver.history import Epoch, History, Rollback
 
 SECONDS_AT_ONCE = 0.03  # of training between two looks at what else there is to do
 PROMPT_SECONDS = 1.0  # what takes longer is left out where training is interrupted
@@ -45,7 +58,9 @@ class Solver:
     NAME_epoch_N is written after each epoch. engine: "auto" or an engine's name. callbacks: see `Callback`.
     sampling: "shuffled" (each example once an epoch) or "replacement" (the classic solver's), or a `Batches`.
     augment: transforms of the training images, drawn anew in every epoch. workers: threads that prepare batches where
-    they are augmented or normalised on the way; their number changes no result.
+    they are augmented or normalised on the way; their number changes no result. on_divergence: "stop" raises
+    `DivergenceError` at a number that is not finite; "back-off", or a `BackOff`, goes back to the last good state with
+    a lower learning rate first.
 
     Ctrl-C, or a notebook's stop button, lets the step end and callbacks save; then `KeyboardInterrupt` says how to go
     on. The solver stays as the last step left it, and `train()` takes the steps that remain, to the same bits.
@@ -75,6 +90,7 @@ class Solver:
         sampling: str | Batches = "shuffled",
         augment: Sequence[Transform] = (),
         workers: int = 1,
+        on_divergence: str | BackOff = STOP,
     ) -> None:
         for argument, value in (("batch_size", batch_size), ("print_every", print_every)):
             require_number("Solver", argument, value, integer=True, low=1)
@@ -114,8 +130,11 @@ class Solver:
         needed = check_transforms("Solver: augment", augment) or isinstance(self.X_train, NormalizedRows)
         options: dict[str, Any] = {"augment": augment, "seed": seed, "workers": workers}
         self.loader = make_loader(model, self.X_train, self.y_train, self.batches, **options) if needed else None
+        self.back_off = make_back_off(on_divergence)
+        self.good: GoodState | None = None  # to go back to; kept where training backs off
         self.history = History()
         self.epoch, self.stop = 0, False
+        self._largest_input: float | None = None  # of the training rows
         self._at_once = 1  # steps in one call of the engine
         self._ctrl_c, self.interrupted, self.torn = CtrlC(), False, False  # torn: within a step, by a second Ctrl-C
         self.seconds_per_row = 0.0  # of measuring, as it was the last time
@@ -130,7 +149,22 @@ class Solver:
         """
         per_epoch, total = self.batches.steps_per_epoch, self.num_epochs * self.batches.steps_per_epoch
         self._begin(per_epoch, total)
-        with one_thread(), CtrlC() as self._ctrl_c, self._feed(self.engine.step_number, total) as ready:
+        with one_thread(), CtrlC() as self._ctrl_c:
+            while self._continues(total):
+                try:
+                    require_finite(self.engine)
+                    self._run_epochs(per_epoch, total)
+                except DivergenceError as error:
+                    self._go_back(error)
+                    self._begin_again(per_epoch, total)
+        if self._ctrl_c.happened and self.engine.step_number < total:
+            raise KeyboardInterrupt(self._how_to_go_on(total))
+        self.engine.load_weights(self.best_params)
+        self._tell("on_train_end")
+        return self.history
+
+    def _run_epochs(self, per_epoch: int, total: int) -> None:
+        with self._feed(self.engine.step_number, total) as ready:
             while self._continues(total):
                 started, first = time.perf_counter(), self.engine.step_number
                 seen = 0
@@ -142,11 +176,6 @@ class Solver:
                 self.epoch = self.engine.step_number // per_epoch
                 if not self._leaves_out_measuring(per_epoch):
                     self._end_epoch(self.engine.step_number - first // per_epoch * per_epoch, seen, seconds, factor)
-        if self._ctrl_c.happened and self.engine.step_number < total:
-            raise KeyboardInterrupt(self._how_to_go_on(total))
-        self.engine.load_weights(self.best_params)
-        self._tell("on_train_end")
-        return self.history
 
     def _advance(
         self, ready: Iterator[tuple[Array, Array]] | None, end: int, per_epoch: int, total: int
@@ -156,14 +185,17 @@ class Solver:
         steps = range(first, min(first + self._at_once, end))
         factors = [self._factor(When(step, per_epoch, total, self._epoch_scores())) for step in steps]
         try:
+            x, y = (self.X_train, self.y_train) if ready is None else next(ready)
+            tame = self._is_tame(x, max(map(abs, factors)))
+            if not tame:
+                steps, factors = steps[:1], factors[:1]
+            buffers = self._buffers.copy()
             if ready is None:
-                seen = self._take(steps, factors)
+                seen = self._take(steps, factors, tame)
             else:
-                x, y = next(ready)
-                self.history.loss_history.append(self.engine.step(x, y, factors[0]))
+                self.history.loss_history.append(self._step(x, y, factors[0], tame))
                 seen = len(x)
-        except DivergenceError as error:
-            raise self._diverged(error) from None
+            self._require_finite_buffers(buffers)
         except KeyboardInterrupt:
             self.torn = True
             raise
@@ -177,13 +209,13 @@ class Solver:
         self._tell("on_step_end")
         return seen, factors[-1]
 
-    def _take(self, steps: range, factors: list[float]) -> int:
+    def _take(self, steps: range, factors: list[float], tame: bool) -> int:
         """Steps in one call of the engine, next time so many that they take some hundredths of a second."""
         rows = [checked_rows("Solver: sampling", self.batches, step, len(self.X_train)) for step in steps]
         started = time.perf_counter()
         if len(rows) == 1:
             x, y = self.X_train[rows[0]], self.y_train[rows[0]]
-            self.history.loss_history.append(self.engine.step(x, y, factors[0]))
+            self.history.loss_history.append(self._step(x, y, factors[0], tame))
         else:
             self.engine.steps(self.X_train, self.y_train, rows, factors, self.history.loss_history)
         if not any(_needs_every_step(callback) for callback in self.callbacks):
@@ -191,16 +223,48 @@ class Solver:
             self._at_once = int(np.clip(SECONDS_AT_ONCE / max(pace, 1e-6), 1, 2 * self._at_once))
         return sum(map(len, rows))
 
+    def _step(self, x: Array, y: Array, factor: float, tame: bool) -> float:
+        return self.engine.step(x, y, factor) if tame else guarded_step(self.engine, x, y, factor)
+
+    def _is_tame(self, x: Array, factor: float) -> bool:
+        """Whether the engine's own checks before an update are enough; other models' engines look after it too."""
+        if not isinstance(self.model, Network):
+            return True
+        if not len(self.model.buffers):
+            return is_tame(self.model, self.update_rule, factor)
+        if x is self.X_train:  # once is enough
+            self._largest_input = largest(x) if self._largest_input is None else self._largest_input
+        most = self._largest_input if x is self.X_train else largest(x)
+        return most is not None and most < USUAL and is_tame(self.model, self.update_rule, factor, USUAL)
+
+    @property
+    def _buffers(self) -> Array:
+        return self.model.buffers.flat if isinstance(self.model, Network) else np.zeros(0)
+
+    def _require_finite_buffers(self, before: Array) -> None:
+        """Put running statistics back to `before` and raise if they are not finite now."""
+        if not np.isfinite(self._buffers).all():
+            bad = first_nonfinite(self.engine)
+            self._buffers[...] = before
+            if bad is not None:
+                raise DivergenceError(self.engine.step_number, *bad)
+
     def _begin(self, per_epoch: int, total: int) -> None:
-        """Forget the record of an epoch that was stopped half-way and will be finished now; tell the callbacks."""
+        """Begin, or begin again; training may have been stopped half-way."""
         if self.torn:
             raise ConfigError(
                 "Solver: training was interrupted within a step; load a checkpoint, or start again with a new solver"
             )
-        self.stop, done, self._at_once = False, self.engine.step_number // per_epoch, 1
-        self.interrupted = False
+        self.stop = self.interrupted = False
+        self._begin_again(per_epoch, total)
+
+    def _begin_again(self, per_epoch: int, total: int) -> None:
+        """Forget the record of an epoch that was stopped half-way and will be finished now; tell the callbacks."""
+        done, self._at_once, self._largest_input = self.engine.step_number // per_epoch, 1, None
         if self.engine.step_number < total and len(self.history.epochs) > done:
             del self.history.epochs[done:], self.train_acc_history[done + 1 :], self.val_acc_history[done + 1 :]
+        if self.back_off is not None and self.good is None:
+            self.good = good_state(self)
         self._tell("on_train_begin")
 
     def _continues(self, total: int) -> bool:
@@ -227,29 +291,54 @@ class Solver:
 
     def _factor(self, when: When) -> float:
         try:
-            factor = float(self.schedule(when))
+            factor = float(self.schedule(when)) * self.history.learning_rate_factor
         except OverflowError:
             factor = np.inf
         if not np.isfinite(factor):
             raise ConfigError(f"Solver: the schedule's factor must be finite, got {factor} in epoch {when.epoch + 1}")
         return factor
 
-    def _diverged(self, error: DivergenceError) -> DivergenceError:
-        for callback in self.callbacks:
-            callback.on_divergence(self, error)
-        return error
+    def _go_back(self, error: DivergenceError) -> None:
+        """Put the last good state back and lower the learning rate; raise `error` where that is not to be done."""
+        policy, good, done = self.back_off, self.good, self.history.rollbacks
+        if policy is None or good is None or len(done) >= policy.times or not depends_on_rate(error, good):
+            if policy is not None and done:
+                times = f"{len(done)} time{'' if len(done) == 1 else 's'}"
+                tried = f"The learning rate had been lowered {times}, by {self.history.learning_rate_factor:g} in all. "
+                error = DivergenceError(error.step, error.layer, error.tensor, error.value, tried)
+            for callback in self.callbacks:
+                callback.on_divergence(self, error)
+            raise error
+        factor = self.history.learning_rate_factor * policy.factor
+        record = Rollback(error.step, error.layer, error.tensor, str(error.value), good.step_number, factor)
+        go_back(self, good)
+        self.history.rollbacks.append(record)
+        if self.verbose:
+            print(record.told())
+        self._tell("on_rollback")
 
     def _end_epoch(self, steps: int, seen: int, seconds: float, factor: float) -> None:
         """Measure, record, keep the best, write the checkpoint, tell the callbacks."""
-        train_acc, val = self._measure()
-        loss = float(np.mean(self.history.loss_history[-steps:]))
+        losses, whole = self.history.loss_history, self.engine.step_number % self.batches.steps_per_epoch == 0
+        loss = float(np.mean(losses[-steps:]))
+        if self.back_off is not None and whole and has_exploded(losses, loss):
+            raise DivergenceError(self.engine.step_number + 1, "the loss", f"its mean over epoch {self.epoch}", loss)
+        try:
+            train_acc, val = self._measure()
+        except DivergenceError:
+            if whole:
+                raise
+            return  # an epoch that was broken off is measured when it is finished
         self.history.epochs.append(
             Epoch(self.epoch, loss, train_acc, val.score, val.loss, factor, seconds, seen / max(seconds, 1e-9))
         )
         if self.verbose:
             print(f"(Epoch {self.epoch} / {self.num_epochs}) train acc: {train_acc:f}; val_acc: {val.score:f}")
         self.stop = self.stop or self._ctrl_c.happened
-        self._tell("on_epoch_end")
+        self._tell("on_epoch_end", saving=False)
+        if self.back_off is not None and whole and is_good(losses, loss):
+            self.good = good_state(self)  # before what is saved, which holds it
+        self._tell("on_epoch_end", saving=True)
         if self.checkpoint_name is not None:  # now, as it holds what callbacks keep of this epoch
             self.save_checkpoint(f"{self.checkpoint_name}_epoch_{self.epoch}")
 
@@ -262,7 +351,7 @@ class Solver:
         self.seconds_per_row = (time.perf_counter() - started) / self._measured_rows()
         for part, score in (("training", train_acc), ("validation", val.score)):
             if not np.isfinite(score):  # the last update may leave finite weights that overflow in the next forward
-                raise self._diverged(DivergenceError(self.engine.step_number + 1, f"the {part} set", "a score", score))
+                raise DivergenceError(self.engine.step_number + 1, f"the {part} set", "a score", score)
         self.history.train_acc_history.append(train_acc)
         self.history.val_acc_history.append(val.score)
         if val.score > self.best_val_acc:
@@ -312,9 +401,10 @@ class Solver:
     def _epoch_scores(self) -> list[float]:
         return [record.val_acc for record in self.history.epochs]
 
-    def _tell(self, moment: str) -> None:
+    def _tell(self, moment: str, saving: bool | None = None) -> None:
         for callback in sorted(self.callbacks, key=lambda c: c.saves):
-            getattr(callback, moment)(self)
+            if saving is None or callback.saves == saving:
+                getattr(callback, moment)(self)
 
 
 def _needs_every_step(callback: Callback) -> bool:

@@ -257,10 +257,8 @@ def finish(
             matrix = confusion_matrix(y, predicted, len(names))
             save_figure(confusion_figure(matrix, names, f"{recipe.title}: {part} set"), folder / CONFUSION)
     _write_json(folder / RESULTS, results)
-    if (
-        status == "finished" and recipe.train.keep_checkpoints is None
-    ):  # only now: a run that is killed before goes on from there
-        remove_folder(folder / TRAINING)
+    if status == "finished" and recipe.train.keep_checkpoints is None:
+        remove_folder(folder / TRAINING)  # only now: a run that is killed before goes on from there
     return results
 
 

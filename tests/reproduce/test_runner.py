@@ -9,17 +9,20 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
+from chainrule.files import locked
 from chainrule.recipes import build, change, load_recipe
-from chainrule.recipes.run import load_run
+from chainrule.recipes.run import load_run, train
 from chainrule.reproduce import runner
 from chainrule.reproduce.jobs import Job, make_row
 from chainrule.reproduce.outcomes import read
 from chainrule.reproduce.runner import missing, run
 from chainrule.reproduce.worker import MEASURED, run_job
+from chainrule.solver import Callback
 
 
 def parts_of(kept):
@@ -92,6 +95,40 @@ def test_two_processes_at_the_same_training_leave_one(write_recipe, tmp_path):
     before = (folder / MEASURED).stat().st_mtime_ns
     assert run_job(job.recipe, folder, "auto", {}) == "finished"
     assert (folder / MEASURED).stat().st_mtime_ns == before
+    assert not parts_of(tmp_path)
+
+
+def test_a_training_that_was_stopped_goes_on_from_its_checkpoint(write_recipe, tmp_path):
+    class Stop(Callback):
+        def on_step_end(self, solver):
+            solver.stop = solver.engine.step_number >= 7
+
+    job = Job(load_recipe(write_recipe()))
+    whole, folder = tmp_path / "whole" / "a", job.folder(tmp_path)
+    assert run_job(job.recipe, whole, "auto", {}) == "finished"
+    part = tmp_path / f".part-auto-{folder.name}"
+    part.mkdir()
+    experiment = build(job.recipe)
+    train(experiment, experiment.solver([Stop()], engine="auto"), part)
+    assert run_job(job.recipe, folder, "auto", {}) == "finished"
+    assert json.loads((folder / MEASURED).read_text("utf-8"))["resumed"]
+    assert not parts_of(tmp_path)
+    manifests = [json.loads((f / "checkpoint" / "manifest.json").read_text("utf-8")) for f in (whole, folder)]
+    assert manifests[0]["files"]["weights.safetensors"] == manifests[1]["files"]["weights.safetensors"]
+
+
+def test_it_waits_for_another_process_at_the_same_training(write_recipe, tmp_path):
+    job = Job(load_recipe(write_recipe()))
+    folder = job.folder(tmp_path)
+    part = tmp_path / f".part-auto-{folder.name}"
+    part.mkdir()
+    with ThreadPoolExecutor(1) as pool:
+        with locked(part) as alone:
+            assert alone
+            later = pool.submit(run_job, job.recipe, folder, "auto", {})
+            time.sleep(0.3)
+            assert not later.done()
+        assert later.result() == "finished"
     assert not parts_of(tmp_path)
 
 

@@ -14,7 +14,6 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 import threading
 import time
 import warnings
@@ -26,11 +25,12 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.data import Source
 from chainrule.errors import ChainruleError, DivergenceError
-from chainrule.files import write_atomically
+from chainrule.files import locked, write_atomically
 from chainrule.recipes import Experiment, Recipe, build, parse_recipe
 from chainrule.recipes.experiment import open_source
-from chainrule.recipes.run import RESULTS, finish, plain_json, train
+from chainrule.recipes.run import RESULTS, TRAINING, finish, plain_json, train
 from chainrule.solver import Solver
+from chainrule.solver.resumption import checkpoints
 
 #: Written last: what the table needs beside the run folder's own files, or why there is no more than this.
 MEASURED = "measured.json"
@@ -51,15 +51,30 @@ def main() -> None:
 def run_job(recipe: Recipe, folder: Path, engine: str, sources: dict[str, Source]) -> str:
     """Train `recipe` into `folder` and measure; `sources` holds the data sets that were read so far.
 
-    Returns "finished", or what went wrong: an error of ours is part of the result and kept with it where it comes from
-    the recipe's numbers (divergence), as it would come again; anything else leaves no folder.
+    It is made in a folder beside it, and goes on there from its last checkpoint where an earlier process was stopped;
+    while another process is at it, this one waits. Returns "finished", or what went wrong: an error of ours is part of
+    the result and kept with it where it comes from the recipe's numbers (divergence), as it would come again; anything
+    else leaves no folder.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
+    part = folder.parent / f".part-{engine}-{folder.name}"
+    while True:
+        try:
+            part.mkdir(parents=True, exist_ok=True)
+            with locked(part) as alone:
+                if alone and part.is_dir():  # what was locked may have been given its place since
+                    return _run_alone(recipe, part, folder, engine, sources)
+        except (ChainruleError, OSError) as error:
+            if part.is_dir() or not folder.is_dir():
+                return f"failed: {error}"
+        time.sleep(1.0)
+
+
+def _run_alone(recipe: Recipe, part: Path, folder: Path, engine: str, sources: dict[str, Source]) -> str:
     try:
+        if (folder / MEASURED).is_file():  # another process was faster
+            return "finished"
         outcome = _train(recipe, part, engine, sources)
         _name_folder(part, folder)
-        os.chmod(part, 0o755)
         _put(part, folder)
         return outcome
     except ChainruleError as error:
@@ -80,30 +95,27 @@ def _train(recipe: Recipe, folder: Path, engine: str, sources: dict[str, Source]
         warnings.simplefilter("ignore")  # of flaws that the recipe keeps on purpose
         experiment = build(recipe, sources[source_key])
     solver = experiment.solver(engine=engine)
+    resumed = bool(checkpoints(folder / TRAINING))
     started = time.perf_counter()
     try:
-        train(experiment, solver, folder)
+        train(experiment, solver, folder, resume=resumed)
     except DivergenceError as error:
         _write(folder, {"outcome": f"diverged: {error}", "seconds": time.perf_counter() - started})
         return "diverged"
-    seconds = time.perf_counter() - started
+    # What came before the last checkpoint counts as long as its whole epochs took, and no evaluation between them.
+    seconds = max(time.perf_counter() - started, sum(e.seconds for e in solver.history.epochs))
     finish(experiment, folder, solver, seconds=seconds, status="finished", figures=False)
     measured = measure(experiment, solver)
     machine = {"load_average": [before, load_average()], "threads": os.environ.get("CHAINRULE_THREADS")}
-    _write(folder, {"outcome": "finished", "seconds": seconds, **measured, **machine})
+    _write(folder, {"outcome": "finished", "seconds": seconds, "resumed": resumed, **measured, **machine})
     return "finished"
 
 
 def _put(part: Path, folder: Path) -> None:
-    """Give a finished training its place, unless another process was faster; what lies there unfinished goes."""
-    if (folder / MEASURED).is_file():
-        return
+    """Give a finished training its place; what lies there unfinished goes."""
     shutil.rmtree(folder, ignore_errors=True)
-    try:
-        os.replace(part, folder)
-    except OSError:
-        if not (folder / MEASURED).is_file():
-            raise
+    (part / ".lock").unlink(missing_ok=True)
+    os.replace(part, folder)
 
 
 def _name_folder(part: Path, folder: Path) -> None:

@@ -268,10 +268,10 @@ def test_diagnosis_of_a_gradient_that_is_not_finite_under_a_finite_loss() -> Non
         (np.zeros((5, 2, 2)), ShapeError, r"got \(5, 2, 2\); reshape it to \(5, 4\)"),
         (3.0, ShapeError, r"X must have shape \(N, 4\) with N >= 1, got \(\)"),
         ([[1, 2, 3, 4], [1]], ShapeError, r"X must be an array, got rows of unequal lengths"),
-        ([["a", "b", "c", "d"]], DTypeError, r"X must hold real numbers, got list"),
-        (np.zeros((5, 4)) * 1j, DTypeError, r"X must hold real numbers, got an array .* complex128"),
-        (None, DTypeError, r"X must hold real numbers, got NoneType None"),
-        ({"a": 1}, DTypeError, r"X must hold real numbers, got dict"),
+        ([["a", "b", "c", "d"]], DTypeError, r"X must be an array of real numbers, got list"),
+        (np.zeros((5, 4)) * 1j, DTypeError, r"X must be an array of real numbers, got an array .* complex128"),
+        (None, DTypeError, r"X must be an array of real numbers, got NoneType None"),
+        ({"a": 1}, DTypeError, r"X must be an array of real numbers, got dict"),
     ],
 )
 def test_bad_inputs(x: Any, error: type[ChainruleError], message: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import errno
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 __all__ = [
@@ -122,13 +122,28 @@ def reason(error: OSError) -> str:
     return str(error) if error.strerror is None else error.strerror
 
 
+def shown(value: Any, limit: int = 60) -> str:
+    """`repr(value)` in at most `limit` characters; something else for what has no text.
+
+    >>> shown("abc"), shown([1] * 100, 12)
+    ("'abc'", '[1, 1, 1,...')
+    """
+    try:
+        text = repr(value)
+    except Exception:  # a text of the value's own making may raise anything; so does an integer of many digits
+        return f"of {value.bit_length()} bits" if isinstance(value, int) else "that has no text"
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
 def describe(value: Any) -> str:
     """What came, in a few words: `array of shape (2, 3) and dtype float32`, `str 'abc'`."""
-    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
-    if shape is not None and dtype is not None:
-        return f"an array of shape {tuple(shape)} and dtype {dtype}"
-    text = repr(value)
-    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
+    try:
+        shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+        if isinstance(shape, tuple) and dtype is not None:
+            return f"an array of shape {tuple(shape)} and dtype {dtype}"
+    except Exception:
+        pass
+    return f"{type(value).__name__} {shown(value)}"
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> ConfigError:
@@ -139,11 +154,10 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> ConfigError:
     """
     names = sorted(known)
     lowered = {n.lower(): n for n in names}
-    given = str(name)[:200]  # it may come out of a file that was made to harm
-    near = difflib.get_close_matches(given.lower(), lowered, n=1, cutoff=0.5)
+    text = name[:60] if isinstance(name, str) else shown(name)
+    near = difflib.get_close_matches(text.lower(), lowered, n=1, cutoff=0.5)
     hint = f"; did you mean {lowered[near[0]]!r}?" if near else ";"
-    shown = repr(name) if len(repr(given)) <= 80 else f"{given!r:.77}..."
-    return ConfigError(f"unknown {kind} {shown}{hint} known: {', '.join(names)}")
+    return ConfigError(f"unknown {kind} {shown(name)}{hint} known: {', '.join(names)}")
 
 
 def require_number(
@@ -162,8 +176,8 @@ def require_number(
     `open_low` and `open_high` leave the end point itself out.
     """
     kinds: tuple[type, ...] = (int,) if integer else (int, float)
-    is_scalar_array = getattr(value, "shape", None) == () and hasattr(value, "item")
-    scalar: Any = value.item() if is_scalar_array else value
+    is_number = isinstance(value, (int, float))
+    scalar: Any = value.item() if not is_number and _has_no_axes(value) else value
     noun = "an integer" if integer else "a number"
     if isinstance(scalar, bool) or not isinstance(scalar, kinds):
         raise DTypeError(f"{owner}: {argument} must be {noun}, got {describe(value)}")
@@ -173,7 +187,7 @@ def require_number(
     if high is not None:
         bounds.append(f"{'<' if open_high else '<='} {high:g}")
     try:
-        number = float(value)
+        number = float(scalar)
     except OverflowError:  # an integer beyond the floats
         number = math.inf
     fits = math.isfinite(number)
@@ -181,10 +195,65 @@ def require_number(
     fits = fits and (high is None or (number < high if open_high else number <= high))
     if not fits:
         limits = f" {' and '.join(bounds)}" if bounds else " that is finite"
-        raise ConfigError(f"{owner}: {argument} must be {noun}{limits}, got {value!r}")
+        raise ConfigError(f"{owner}: {argument} must be {noun}{limits}, got {shown(value)}")
+
+
+def _has_no_axes(value: Any) -> bool:
+    return isinstance(shape := getattr(value, "shape", None), tuple) and shape == () and hasattr(value, "item")
 
 
 def require_bool(owner: str, argument: str, value: Any) -> None:
     """Raise unless `value` is True or False."""
     if not isinstance(value, bool):
         raise DTypeError(f"{owner}: {argument} must be True or False, got {describe(value)}")
+
+
+def require_text(owner: str, argument: str, value: Any, *, empty: bool = True) -> None:
+    """Raise unless `value` is a string, one with a letter at least where `empty` is False."""
+    if not isinstance(value, str):
+        raise DTypeError(f"{owner}: {argument} must be a string, got {describe(value)}")
+    if not empty and not value.strip():
+        raise ConfigError(f"{owner}: {argument} must not be empty, got {value!r}")
+
+
+def require_choice(owner: str, argument: str, value: Any, known: Iterable[str]) -> None:
+    """Raise unless `value` is one of the strings `known`.
+
+    >>> require_choice("shift", "border", "zeros", ["zero", "reflect"])
+    Traceback (most recent call last):
+    chainrule.errors.ConfigError: shift: border must be 'zero' or 'reflect', got 'zeros'; did you mean 'zero'?
+    """
+    names = list(known)
+    if isinstance(value, str) and value in names:
+        return
+    noun = " or ".join(filter(None, (", ".join(map(repr, names[:-1])), repr(names[-1]))))
+    if not isinstance(value, str):
+        raise DTypeError(f"{owner}: {argument} must be {noun}, got {describe(value)}")
+    near = difflib.get_close_matches(value[:60], names, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise ConfigError(f"{owner}: {argument} must be {noun}, got {shown(value)}{hint}")
+
+
+def require_list(owner: str, argument: str, value: Any, of: str) -> None:
+    """Raise unless `value` is a list or a tuple; `of` says what of."""
+    if not isinstance(value, (list, tuple)):
+        raise DTypeError(f"{owner}: {argument} must be a list of {of}, got {describe(value)}")
+
+
+def require_mapping(owner: str, argument: str, value: Any, of: str) -> None:
+    """Raise unless `value` is a dictionary whose keys are strings; `of` says what it holds."""
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise DTypeError(f"{owner}: {argument} must be a dictionary of {of} by name, got {describe(value)}")
+
+
+def require_function(owner: str, argument: str, value: Any) -> None:
+    """Raise unless `value` can be called."""
+    if not callable(value):
+        raise DTypeError(f"{owner}: {argument} must be a function, got {describe(value)}")
+
+
+def require_instance(owner: str, argument: str, value: Any, kind: type | tuple[type, ...], noun: str) -> None:
+    """Raise unless `value` is an object of class `kind`, called `noun` in the message."""
+    if not isinstance(value, kind):
+        hint = "; that is the class: make one" if isinstance(value, type) and issubclass(value, kind) else ""
+        raise DTypeError(f"{owner}: {argument} must be {noun}, got {describe(value)}{hint}")

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.arrays import Array, Shape
-from chainrule.errors import ConfigError, DTypeError, ShapeError, describe, unknown
+from chainrule.errors import ConfigError, ShapeError, unknown
+from chainrule.require import as_numbers
 
 
 class FlatViews(MutableMapping[str, Array]):
@@ -46,12 +47,7 @@ class FlatViews(MutableMapping[str, Array]):
     def __setitem__(self, name: str, value: Any) -> None:
         if name not in self._views:
             raise unknown("parameter", name, self._views)
-        try:
-            array = np.asarray(value)
-        except (ValueError, TypeError):
-            raise ShapeError(f"{name} must have shape {self.shapes[name]}, got rows of unequal lengths") from None
-        if array.dtype.kind not in "fiub":
-            raise DTypeError(f"{name} must be an array of real numbers, got {describe(value)}")
+        array = as_numbers("parameters", name, value)
         if array.shape != self.shapes[name]:
             raise ShapeError(f"{name} must have shape {self.shapes[name]}, got {array.shape}")
         self._views[name][...] = array

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from chainrule.errors import ConfigError, DTypeError, ShapeError, describe, require_number
+from chainrule.errors import ConfigError, ShapeError, describe, require_choice, require_number, shown
 
 Pair: TypeAlias = tuple[int, int]
 Padding: TypeAlias = int | tuple[int, ...] | Literal["valid", "same", "full"]
@@ -152,7 +152,7 @@ def pair(value: Any) -> Pair:
 
 def as_option(value: Any) -> Any:
     """A list (as recipes hold it) as a tuple, a NumPy integer as Python's, anything else as it is."""
-    if isinstance(value, np.integer):
+    if isinstance(value, (np.integer, np.ndarray)) and value.shape == () and value.dtype.kind in "iu":
         return int(value)
     return tuple(value) if isinstance(value, list) else value
 
@@ -170,7 +170,7 @@ def require_padding(owner: str, value: Any, *, named: bool = True) -> None:
     if isinstance(value, str):
         if not named or value not in ("valid", "same", "full"):
             names = ", 'valid', 'same' or 'full'" if named else ""
-            raise ConfigError(f"{owner}: padding must be an integer, two or four of them{names}, got {value!r}")
+            raise ConfigError(f"{owner}: padding must be an integer, two or four of them{names}, got {shown(value)}")
         return
     if isinstance(value, tuple) and len(value) not in (2, 4):
         raise ConfigError(f"{owner}: padding must be an integer, two or four of them, got {describe(value)}")
@@ -180,7 +180,4 @@ def require_padding(owner: str, value: Any, *, named: bool = True) -> None:
 
 def require_rounding(owner: str, value: Any) -> None:
     """Raise unless `value` names a way to treat windows that do not fit."""
-    if not isinstance(value, str):
-        raise DTypeError(f"{owner}: rounding must be a string, got {describe(value)}")
-    if value not in ("exact", "floor", "ceil"):
-        raise ConfigError(f"{owner}: rounding must be 'exact', 'floor' or 'ceil', got {value!r}")
+    require_choice(owner, "rounding", value, ("exact", "floor", "ceil"))

@@ -16,7 +16,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from chainrule.arrays import Array, Shape
-from chainrule.errors import ConfigError, DTypeError, describe, require_number
+from chainrule.errors import ConfigError, DTypeError, describe, require_choice, require_number, shown
+from chainrule.require import plain_fields
 
 __all__ = [
     "Constant",
@@ -61,7 +62,10 @@ def _checked(draw: Callable[..., Array]) -> Callable[..., Array]:
             require_number(owner, "each entry of shape", size, integer=True, low=0)
         if self.is_random:
             require_generator(owner, rng)
-        return draw(self, shape, rng)
+        try:
+            return draw(self, tuple(map(int, shape)), rng)
+        except (MemoryError, ValueError, OverflowError):
+            raise ConfigError(f"{owner}: shape must fit in memory, got {shown(shape)}") from None
 
     return wrapper
 
@@ -75,6 +79,7 @@ class Initializer:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Put the check of shape and generator in front of the subclass's `__call__`."""
         super().__init_subclass__(**kwargs)
+        plain_fields(cls)
         if "__call__" in cls.__dict__:
             setattr(cls, "__call__", _checked(cls.__dict__["__call__"]))  # noqa: B010
 
@@ -216,8 +221,7 @@ def require_generator(owner: str, rng: Any) -> None:
 
 
 def _check_distribution(owner: str, distribution: str) -> None:
-    if distribution not in ("normal", "uniform"):
-        raise ConfigError(f"{owner}: distribution must be 'normal' or 'uniform', got {distribution!r}")
+    require_choice(owner, "distribution", distribution, ("normal", "uniform"))
 
 
 def _with_variance(variance: float, distribution: str, shape: Shape, rng: np.random.Generator) -> Array:

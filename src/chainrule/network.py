@@ -6,6 +6,7 @@ buffers (running statistics), which a training step updates by one separate call
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,7 +23,9 @@ from chainrule.errors import (
     DTypeError,
     ShapeError,
     describe,
+    require_bool,
     require_number,
+    shown,
     unknown,
 )
 from chainrule.flat import FlatViews
@@ -31,6 +34,7 @@ from chainrule.layers.layer import Cache, Layer
 from chainrule.layers.rounded_products import with_rounded_products
 from chainrule.layers.sequential import Sequential, as_layers
 from chainrule.losses import Loss, SoftmaxCrossEntropy
+from chainrule.require import as_numbers, require_array
 from chainrule.summary import Summary
 
 __all__ = ["Network"]
@@ -123,11 +127,17 @@ class Network:
 
         `step` numbers the training step; dropout draws its masks from (seed, step, layer) and nothing else.
         """
-        key = derive_key(self.seed, Stream.FORWARD, step) if train and self.body.uses_key else None
+        require_bool("Network", "train", train)
+        require_number("Network", "step", step, integer=True, low=0)
+        key = derive_key(self.seed, Stream.FORWARD, int(step)) if train and self.body.uses_key else None
         return self.body.forward(x, self.tensors, train=train, key=key)
 
     def backward(self, dscores: Array, cache: Cache) -> FlatViews:
         """Write the gradient of every parameter into `gradients`, and return it."""
+        require_array("Network", "dscores", dscores)
+        expected = getattr(cache, "output_shape", None)
+        if expected is not None and tuple(dscores.shape) != expected:
+            raise ShapeError(f"Network: dscores must have the shape of the scores, {expected}, got {dscores.shape}")
         for name, gradient in self.body.parameter_gradients(dscores, cache).items():
             self.gradients[name] = gradient
         return self.gradients
@@ -141,6 +151,7 @@ class Network:
         x = self.as_input(X)
         if y is None:
             return self.scores(x)
+        require_number("Network", "step", step, integer=True, low=0)
         scores, cache = self.forward(x, train=True, step=step)
         loss, dscores = self.loss_function(scores, as_array("y", y))
         gradients = self.backward(dscores, cache)
@@ -148,6 +159,8 @@ class Network:
 
     def regularize(self, loss: float) -> float:
         """Add ½ λ ‖W‖² to `loss` and λ W to `gradients`."""
+        if isinstance(loss, bool) or not isinstance(loss, (int, float)):  # it may be infinite
+            raise DTypeError(f"Network: loss must be a number, got {describe(loss)}")
         if self.reg == 0.0:
             return loss
         pulled = self.params.flat * self.decay  # (P,), the weights, zero elsewhere
@@ -160,6 +173,8 @@ class Network:
 
     def new_buffers(self, cache: Cache) -> dict[str, Array]:
         """What `update_buffers` would make of the running statistics; nothing is changed."""
+        if getattr(cache, "layer", None) != self.body.name:
+            raise DTypeError(f"Network: cache must be what forward returned, got {describe(cache)}")
         return self.body.update_buffers(self.tensors, cache) if len(self.buffers) else {}
 
     # -- using a trained network ------------------------------------------------------------------------------------
@@ -249,7 +264,8 @@ class Network:
 
     def diagnose(self, X: Array, y: Array, step: int) -> DivergenceError:
         """The error that names the first tensor which is not finite in the training step `step` on (X, y)."""
-        x, train_step = self.as_input(X), step - 1
+        require_number("Network", "step", step, integer=True, low=1)
+        x, targets, train_step = self.as_input(X), as_array("y", y), int(step) - 1
         if (bad := _first_bad(x)) is not None:
             return DivergenceError(step, "the input", "X", bad)
         for name, value in self.params.items():
@@ -259,7 +275,7 @@ class Network:
         for i, out in enumerate(self.body.outputs(x, self.tensors, train=True, key=key)):
             if (bad := _first_bad(out)) is not None:
                 return DivergenceError(step, f"layer {i} ({self.layers[i].name})", "the output", bad)
-        loss, gradients = self.loss(X, y, step=train_step)
+        loss, gradients = self.loss(X, targets, step=train_step)
         if not math.isfinite(loss):
             return DivergenceError(step, f"the loss ({self.loss_function.name})", "its value", loss)
         for name in reversed(list(gradients)):
@@ -303,13 +319,7 @@ def _declared(config: Any) -> dict[str, Any]:
 
 def as_array(argument: str, value: Any) -> Array:
     """`value` as a NumPy array of numbers, or a typed error."""
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError):
-        raise ShapeError(f"Network: {argument} must be an array, got rows of unequal lengths") from None
-    if array.dtype.kind not in "fiub":
-        raise DTypeError(f"Network: {argument} must hold real numbers, got {describe(value)}")
-    return array
+    return as_numbers("Network", argument, value)
 
 
 def _first_bad(array: Array) -> float | None:
@@ -334,10 +344,10 @@ def _is_mixed(dtype: Any) -> bool:
 
 def _as_dtype(dtype: Any) -> np.dtype[Any]:
     known = [np.dtype(name) for name in DTYPES]
-    try:
-        resolved = None if dtype is None else np.dtype(dtype)  # np.dtype(None) would be float64
-    except TypeError:
-        resolved = None
+    resolved = None
+    if isinstance(dtype, (str, type, np.dtype)):
+        with contextlib.suppress(Exception):  # a text or class of the caller's own making may raise anything
+            resolved = np.dtype(dtype)
     if resolved is None or resolved not in known:
-        raise ConfigError(f"Network: dtype must be one of {', '.join((*DTYPES, MIXED))}, got {dtype!r}")
+        raise ConfigError(f"Network: dtype must be one of {', '.join((*DTYPES, MIXED))}, got {shown(dtype)}")
     return resolved

@@ -441,7 +441,7 @@ def test_models_without_params_or_loss(model: Any, message: str) -> None:
         ((1.0, {"w": np.ones((2, 2))}), ConfigError, r"gave no gradient for 'W', only \['w'\]"),
         ((1.0, {"W": np.ones((2, 1))}), ShapeError, r"the gradient of 'W' must have shape \(2, 2\), got \(2, 1\)"),
         ((1.0, {"W": None}), DTypeError, r"the gradient of 'W' must be an array of real numbers, got NoneType"),
-        ((1.0, {"W": [[1, 2], [3]]}), DTypeError, r"the gradient of 'W' must be an array of real numbers, got list"),
+        ((1.0, {"W": [[1, 2], [3]]}), ShapeError, r"the gradient of 'W' must be an array, got rows of unequal lengths"),
     ],
 )
 def test_losses_that_return_something_else(result: Any, error: type[ChainruleError], message: str) -> None:

@@ -105,7 +105,7 @@ def test_groups_have_mean_0_and_variance_1():
 def test_shapes_that_cannot_be_normalised_are_refused():
     with pytest.raises(ShapeError, match="channels C of x must be a multiple of groups = 4, got 6"):
         GroupNorm(4).output_shape((2, 6, 3, 3))
-    with pytest.raises(ShapeError, match="a group must hold at least 2 numbers"):
+    with pytest.raises(ShapeError, match="a group of x must hold at least 2 numbers"):
         GroupNorm(3).output_shape((2, 3))
     with pytest.raises(ShapeError, match="a channel of x must hold at least 2 numbers"):
         InstanceNorm().output_shape((2, 3, 1, 1))

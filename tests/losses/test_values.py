@@ -140,7 +140,7 @@ def test_r2_without_variance():
         (DataError, lambda: SoftmaxCrossEntropy()(np.zeros((1, 2)), np.array([[0.5, 0.6]])), "sum to 1"),
         (DTypeError, lambda: MultiClassHinge()(np.zeros((2, 3)), np.zeros(2)), "integer class labels"),
         (ConfigError, lambda: SoftmaxCrossEntropy(class_weights=(1, 2))(np.zeros((1, 3)), np.zeros(1, int)), "hold 3"),
-        (DTypeError, lambda: SoftmaxCrossEntropy(class_weights=3), "must be a list of numbers, got int 3"),
+        (DTypeError, lambda: SoftmaxCrossEntropy(class_weights=3), "must be a list of numbers, one a class, got int 3"),
         (ConfigError, lambda: SoftmaxCrossEntropy(class_weights=(1, -1)), "class_weights must be a number >= 0"),
         (ConfigError, lambda: SoftmaxCrossEntropy(label_smoothing=1), "label_smoothing"),
         (ConfigError, lambda: BinaryHinge(margin=0), "margin must be a number > 0"),

@@ -12,7 +12,7 @@ from chainrule.engines.function_rule import FunctionRule as FunctionRule
 from chainrule.engines.native import NativeEngine as NativeEngine
 from chainrule.engines.native import is_available
 from chainrule.engines.reference import ReferenceEngine as ReferenceEngine
-from chainrule.errors import ConfigError, DTypeError, describe, unknown
+from chainrule.errors import ConfigError, DTypeError, describe, require_function, require_mapping, unknown
 from chainrule.network import Network
 from chainrule.optim import UpdateRule
 
@@ -35,6 +35,10 @@ def make_engine(
         raise DTypeError(f"engine must be a name, got {describe(engine)}")
     if engine != "auto" and engine not in ENGINES:
         raise unknown("engine", engine, ["auto", *ENGINES])
+    if not isinstance(rule, UpdateRule):
+        require_function("make_engine", "rule", None if isinstance(rule, type) else rule)
+    if optim_config is not None:
+        require_mapping("make_engine", "optim_config", optim_config, "numbers")
     if not isinstance(model, Network):
         if engine != "auto":
             raise ConfigError(f"engine must be 'auto' for a model that runs by its own loss, got {engine!r}")

@@ -6,11 +6,25 @@ those are the whole state of training, and `state` / `load_state` hand them out 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+
 from chainrule.arrays import Array
-from chainrule.errors import CheckpointError
+from chainrule.data.normalized import NormalizedRows
+from chainrule.errors import (
+    CheckpointError,
+    ConfigError,
+    DTypeError,
+    ShapeError,
+    describe,
+    require_list,
+    require_number,
+)
+from chainrule.require import as_numbers
 
 
 class Evaluation(NamedTuple):
@@ -68,9 +82,16 @@ class Engine(Protocol):
 
 
 class StepByStep:
-    """Several steps as a loop over one."""
+    """Several steps as a loop over one; checks of arguments in front of what an engine writes."""
 
     step: Any
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Put the checks in front of the methods, so that no engine can forget them."""
+        super().__init_subclass__(**kwargs)
+        for name, wrap in _WRAPPERS.items():
+            if name in cls.__dict__:
+                setattr(cls, name, wrap(cls.__dict__[name]))
 
     def steps(
         self,
@@ -90,12 +111,87 @@ class StepByStep:
         return taken
 
 
+def checked_steps(
+    owner: str, X: Any, y: Any, batches: Any, factors: Any, losses: Any
+) -> tuple[Array, Array, list[Array], Sequence[float]]:
+    """The arguments of `steps`, each batch a vector of row numbers, or a typed error before a step is taken."""
+    X = X if isinstance(X, NormalizedRows) else as_numbers(owner, "X", X)
+    y = as_numbers(owner, "y", y)
+    if len(X.shape) == 0 or y.ndim == 0 or len(X) != len(y):
+        raise ShapeError(f"{owner}: X and y must have equally many rows, got {X.shape} and {y.shape}")
+    require_list(owner, "batches", batches, "vectors of row numbers")
+    rows = [checked_row_numbers(owner, batch, len(X)) for batch in batches]
+    if losses is not None and not isinstance(losses, list):
+        raise DTypeError(f"{owner}: losses must be a list to append to, got {describe(losses)}")
+    if factors is None:
+        return X, y, rows, [1.0] * len(rows)
+    rates = as_numbers(owner, "factors", factors)
+    if rates.shape != (len(rows),):
+        raise ShapeError(f"{owner}: factors must hold one number a batch, {len(rows)}, got shape {rates.shape}")
+    if not np.isfinite(rates).all():
+        raise ConfigError(f"{owner}: factors must be finite numbers, got {rates.tolist()[:5]}")
+    return X, y, rows, [float(rate) for rate in rates]
+
+
+def checked_row_numbers(owner: str, batch: Any, n: int) -> Array:
+    """`batch` as a vector of whole numbers from 0 to n − 1, or a typed error."""
+    rows = np.ascontiguousarray(as_numbers(owner, "batches", batch))
+    if rows.ndim != 1 or rows.size == 0 or rows.dtype.kind not in "iu":
+        raise DTypeError(f"{owner}: batches must hold vectors of row numbers, got {describe(batch)}")
+    if rows.min() < 0 or rows.max() >= n:
+        wrong = int(rows.min() if rows.min() < 0 else rows.max())
+        raise ConfigError(f"{owner}: batches must hold rows 0 to {n - 1}, got {wrong}")
+    return rows.astype(np.int64, copy=False)
+
+
+def _checked_step(step: Callable[..., float]) -> Callable[..., float]:
+    @functools.wraps(step)
+    def wrapper(self: Any, x: Array, y: Array, factor: float = 1.0) -> float:
+        if type(factor) is not float or not math.isfinite(factor):
+            require_number(type(self).__name__, "factor", factor)
+        return step(self, x, y, factor)
+
+    return wrapper
+
+
+def _checked_steps(steps: Callable[..., list[float]]) -> Callable[..., list[float]]:
+    @functools.wraps(steps)
+    def wrapper(
+        self: Any, X: Array, y: Array, batches: Any, factors: Any = None, losses: list[float] | None = None
+    ) -> list[float]:
+        X, y, rows, rates = checked_steps(type(self).__name__, X, y, batches, factors, losses)
+        return steps(self, X, y, rows, rates, losses)
+
+    return wrapper
+
+
+def _checked_evaluate(evaluate: Callable[..., Evaluation]) -> Callable[..., Evaluation]:
+    @functools.wraps(evaluate)
+    def wrapper(self: Any, x: Array, y: Array, batch_size: int = 1000) -> Evaluation:
+        require_number(type(self).__name__, "batch_size", batch_size, integer=True, low=1)
+        return evaluate(self, x, y, int(batch_size))
+
+    return wrapper
+
+
+#: By the method's name, what stands in front of it.
+_WRAPPERS: dict[str, Callable[[Any], Any]] = {
+    "step": _checked_step,
+    "steps": _checked_steps,
+    "evaluate": _checked_evaluate,
+}
+
+
 def require_same_arrays(own: Mapping[str, Array], given: Mapping[str, Array]) -> None:
     """Raise `CheckpointError` unless `given` holds arrays of exactly the names, shapes and dtypes of `own`."""
+    if not isinstance(given, Mapping):
+        raise DTypeError(f"the state must be a dictionary of arrays by name, got {describe(given)}")
     for name, value in own.items():
         if name not in given:
-            raise CheckpointError(f"the state must hold {name!r}, got {', '.join(sorted(given))}")
+            raise CheckpointError(f"the state must hold {name!r}, got {', '.join(sorted(map(str, given)))}")
         array = given[name]
+        if type(array) is not np.ndarray:
+            raise CheckpointError(f"state {name!r} must be an array, got {describe(array)}")
         if array.shape != value.shape or array.dtype != value.dtype:
             raise CheckpointError(
                 f"state {name!r} must have shape {value.shape} and dtype {value.dtype}, got {array.shape} {array.dtype}"
@@ -106,3 +202,6 @@ def require_same_arrays(own: Mapping[str, Array], given: Mapping[str, Array]) ->
             f"the state must hold {', '.join(sorted(own))} only, got {strangers[0]!r} too: it belongs to another model "
             "or update rule"
         )
+
+
+StepByStep.steps = _checked_steps(StepByStep.steps)  # type: ignore[method-assign]

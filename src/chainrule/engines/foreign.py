@@ -13,10 +13,22 @@ from typing import Any
 import numpy as np
 
 from chainrule.arrays import Array
+from chainrule.data.normalized import NormalizedRows
 from chainrule.engines.engine import Evaluation, StepByStep, require_same_arrays
 from chainrule.engines.function_rule import FunctionRule, RuleFunction
-from chainrule.errors import ConfigError, DivergenceError, DTypeError, ShapeError, describe
+from chainrule.errors import (
+    ConfigError,
+    DivergenceError,
+    DTypeError,
+    ShapeError,
+    describe,
+    require_function,
+    require_mapping,
+    require_number,
+    unknown,
+)
 from chainrule.optim import Step, UpdateRule
+from chainrule.require import as_numbers
 
 
 class ForeignEngine(StepByStep):
@@ -35,6 +47,10 @@ class ForeignEngine(StepByStep):
                 raise DTypeError(
                     f"model.params[{name!r}] must be an array of floating-point numbers, got {describe(w)}"
                 )
+        if not isinstance(rule, UpdateRule):
+            require_function("ForeignEngine", "rule", rule)
+        if optim_config is not None:
+            require_mapping("ForeignEngine", "optim_config", optim_config, "numbers")
         self.model, self.step_number = model, 0
         self.rule = rule if isinstance(rule, UpdateRule) else FunctionRule(rule, optim_config, params)
         self.slots: dict[str, dict[str, Array]] = {}
@@ -88,6 +104,9 @@ class ForeignEngine(StepByStep):
 
     def loss_and_gradients(self, x: Array, y: Array) -> tuple[float, Mapping[str, Array]]:
         """What `model.loss(x, y)` returns, checked for its form and for the gradients' names and shapes."""
+        x, y = as_array("x", x), as_array("y", y)
+        if x.ndim == 0 or y.ndim == 0 or len(x) != len(y):
+            raise ShapeError(f"ForeignEngine: x and y must have equally many rows, got {x.shape} and {y.shape}")
         result = self.model.loss(x, y)
         if not isinstance(result, tuple) or len(result) != 2 or not isinstance(result[1], Mapping):
             raise DTypeError(f"model.loss(X, y) must return (loss, gradients by name), got {describe(result)}")
@@ -114,6 +133,7 @@ class ForeignEngine(StepByStep):
 
     def predict(self, x: Array) -> Array:
         """`model.loss(x)`."""
+        x = _rows(x)
         scores = as_array("what model.loss(X) returns", self.model.loss(x))
         if scores.ndim not in (1, 2) or len(scores) != len(x):
             raise ShapeError(f"model.loss(X) must return scores ({len(x)}, C) or ({len(x)},), got {scores.shape}")
@@ -129,9 +149,10 @@ class ForeignEngine(StepByStep):
 
         A row whose highest score is NaN or infinite has no prediction: the set then scores −∞.
         """
+        x, targets = _rows(x), as_array("y", y)
         with np.errstate(all="ignore"):
             parts = [self.predict(x[i : i + batch_size]) for i in range(0, len(x), batch_size)]
-        scores, targets = np.concatenate(parts), np.asarray(y)
+        scores = np.concatenate(parts)
         if targets.shape != (len(scores),):
             raise ShapeError(f"y must have shape ({len(scores)},), one label a row, got {targets.shape}")
         highest = scores if scores.ndim == 1 else scores.max(axis=1)  # one class at −∞, as of log 0, is no harm
@@ -148,6 +169,13 @@ class ForeignEngine(StepByStep):
 
     def load_weights(self, weights: Mapping[str, Any]) -> None:
         """Put copies of `weights` into the model."""
+        require_mapping("ForeignEngine", "weights", weights, "arrays")
+        for name, w in weights.items():
+            if name not in self.model.params:
+                raise unknown("parameter", name, self.model.params)
+            if as_array(name, w).shape != self.model.params[name].shape:
+                shapes = f"{self.model.params[name].shape}, got {np.shape(w)}"
+                raise ShapeError(f"ForeignEngine: weights[{name!r}] must have shape {shapes}")
         for name, w in weights.items():
             self.model.params[name] = np.array(w)
 
@@ -159,6 +187,8 @@ class ForeignEngine(StepByStep):
 
     def load_state(self, state: Mapping[str, Array], step_number: int) -> None:
         """Put everything back; a set, a shape or a dtype that does not fit is refused before anything is changed."""
+        require_mapping("ForeignEngine", "state", state, "arrays")
+        require_number("ForeignEngine", "step_number", step_number, integer=True, low=0)
         kept = {n: a for n, a in state.items() if isinstance(self.rule, FunctionRule) and n.startswith("config.")}
         own_state = {n: a for n, a in self.state().items() if not n.startswith("config.")}
         require_same_arrays(own_state, {n: a for n, a in state.items() if n not in kept})
@@ -174,10 +204,11 @@ class ForeignEngine(StepByStep):
 
 def as_array(what: str, value: Any) -> Array:
     """`value` as an array of real numbers, or a typed error."""
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError):
-        raise DTypeError(f"{what} must be an array of real numbers, got {describe(value)}") from None
-    if array.dtype.kind not in "fiu":
-        raise DTypeError(f"{what} must be an array of real numbers, got {describe(value)}")
-    return array
+    return as_numbers("ForeignEngine", what, value)
+
+
+def _rows(x: Any) -> Array:
+    rows = x if isinstance(x, NormalizedRows) else as_array("x", x)
+    if len(rows.shape) == 0 or len(rows) == 0:
+        raise ShapeError(f"ForeignEngine: x must hold at least one row, got shape {rows.shape}")
+    return rows

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from chainrule.engines.engine import Evaluation, StepByStep, require_same_arrays
 from chainrule.engines.finite import HARMLESS, first_nonfinite, is_tame
 from chainrule.engines.function_rule import FunctionRule
 from chainrule.engines.one_thread import one_thread
-from chainrule.errors import DivergenceError
+from chainrule.errors import DivergenceError, require_instance, require_mapping, require_number
 from chainrule.network import Network, as_array
 from chainrule.optim import Step, UpdateRule
 
@@ -21,7 +22,14 @@ from chainrule.optim import Step, UpdateRule
 class ReferenceEngine(StepByStep):
     """Runs a `Network` by its layers' own `forward` and `backward`, with an `UpdateRule` or a function as the rule."""
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Put the check of network and rule in front of a faster engine's constructor too."""
+        super().__init_subclass__(**kwargs)
+        if "__init__" in cls.__dict__:
+            setattr(cls, "__init__", _checked_init(cls.__dict__["__init__"]))  # noqa: B010
+
     def __init__(self, network: Network, rule: UpdateRule | FunctionRule) -> None:
+        _require_network_and_rule(type(self).__name__, network, rule)
         self.network, self.rule = network, rule
         self.slots = rule.init(network.params.flat) if isinstance(rule, UpdateRule) else {}
         self.step_number = 0
@@ -113,6 +121,7 @@ class ReferenceEngine(StepByStep):
 
     def load_weights(self, weights: Mapping[str, Any]) -> None:
         """Write parameters and buffers back."""
+        require_mapping(type(self).__name__, "weights", weights, "arrays")
         for name, value in weights.items():
             (self.network.params if name in self.network.params else self.network.buffers)[name] = value
 
@@ -124,6 +133,8 @@ class ReferenceEngine(StepByStep):
 
     def load_state(self, state: Mapping[str, Array], step_number: int) -> None:
         """Copy the vectors back; a set, a size or a dtype that does not fit is refused before anything is changed."""
+        require_mapping(type(self).__name__, "state", state, "arrays")
+        require_number(type(self).__name__, "step_number", step_number, integer=True, low=0)
         own = {"params": self.network.params.flat, "buffers": self.network.buffers.flat}
         own |= {f"slot.{name}": slot for name, slot in self.slots.items()}
         kept = {n: a for n, a in state.items() if isinstance(self.rule, FunctionRule) and n.startswith("config.")}
@@ -132,7 +143,21 @@ class ReferenceEngine(StepByStep):
             self.rule.load_state(kept)
         for name, vector in own.items():
             vector[...] = state[name]
-        self.step_number = step_number
+        self.step_number = int(step_number)
+
+
+def _require_network_and_rule(owner: str, network: Any, rule: Any) -> None:
+    require_instance(owner, "network", network, Network, "a Network")
+    require_instance(owner, "rule", rule, (UpdateRule, FunctionRule), "an update rule such as SGD()")
+
+
+def _checked_init(init: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(init)
+    def wrapper(self: Any, network: Network, rule: UpdateRule | FunctionRule, *options: Any, **named: Any) -> None:
+        _require_network_and_rule(type(self).__name__, network, rule)
+        init(self, network, rule, *options, **named)
+
+    return wrapper
 
 
 def is_finite(flat: Array) -> bool:

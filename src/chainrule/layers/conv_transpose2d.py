@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from chainrule.arrays import Array, Shape, namespace
 from chainrule.correlation import correlate, input_gradient, kernel_gradient
-from chainrule.errors import ConfigError, ShapeError
+from chainrule.errors import ConfigError, ShapeError, require_number
 from chainrule.geometry import Padding, Pair, Windows, as_option, fit_windows, pair, require_pair, sides
 from chainrule.initializers import Initializer, he_normal, require_initializer, zeros
 from chainrule.layers.conv2d import check_options, require_whole_groups
@@ -71,19 +71,23 @@ class ConvTranspose2D(Layer):
 
     def windows(self, h: int, w: int) -> Windows:
         """The windows over y, one for each of the h × w pixels of x."""
+        for argument, size in (("h", h), ("w", w)):
+            require_number(self.name, argument, size, integer=True, low=1)
         kernel, stride, dilation, added = map(pair, (self.kernel, self.stride, self.dilation, self.output_padding))
         if self.padding == "same":
-            return fit_windows(self.name, (h * stride[0], w * stride[1]), kernel, stride, "same", dilation)
+            return fit_windows(self.name, (int(h) * stride[0], int(w) * stride[1]), kernel, stride, "same", dilation)
         cut = sides(self.padding, kernel, dilation)
         size = [
             (length - 1) * s - cut[2 * axis] - cut[2 * axis + 1] + d * (f - 1) + 1 + more
-            for axis, (length, f, s, d, more) in enumerate(zip((h, w), kernel, stride, dilation, added, strict=True))
+            for axis, (length, f, s, d, more) in enumerate(
+                zip((int(h), int(w)), kernel, stride, dilation, added, strict=True)
+            )
         ]
         if min(size) < 1:
             raise ShapeError(
                 f"{self.name}: padding leaves nothing of the output, {size[0]} × {size[1]} for x of H × W = {h} × {w}"
             )
-        return Windows((size[0], size[1]), (h, w), kernel, stride, dilation, cut)
+        return Windows((size[0], size[1]), (int(h), int(w)), kernel, stride, dilation, cut)
 
     def derived_sizes(self, sizes: Sizes) -> Sizes:
         """H' and W', and the kernel's axes."""

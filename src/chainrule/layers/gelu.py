@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chainrule.arrays import Array, Shape, erfc, namespace, sigmoid
-from chainrule.errors import ConfigError
+from chainrule.errors import require_choice
 from chainrule.layers.layer import Cache, Cost, Gradients, Layer
 
 _SLOPE = 2 * math.sqrt(2 / math.pi)
@@ -39,8 +39,7 @@ class GELU(Layer):
     axes = "... -> ..."
 
     def __post_init__(self) -> None:
-        if self.approximate not in ("none", "tanh"):
-            raise ConfigError(f"GELU: approximate must be 'none' or 'tanh', got {self.approximate!r}")
+        require_choice("GELU", "approximate", self.approximate, ("none", "tanh"))
 
     def forward(
         self, x: Array, params: Mapping[str, Array], *, train: bool = False, key: int | None = None

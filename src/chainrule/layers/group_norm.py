@@ -51,7 +51,9 @@ class GroupNorm(Layer):
         if channels % self.groups:
             raise ShapeError(f"GroupNorm: channels C of x must be a multiple of groups = {self.groups}, got {channels}")
         if channels // self.groups * math.prod(sizes["..."]) == 1:
-            raise ShapeError(f"GroupNorm: a group must hold at least 2 numbers, got 1 in each of {self.groups} groups")
+            raise ShapeError(
+                f"GroupNorm: a group of x must hold at least 2 numbers, got 1 in each of {self.groups} groups"
+            )
         return {"G": self.groups}
 
     def forward(

@@ -10,17 +10,29 @@ error messages, the generated tests, the documentation row and the benchmark cas
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from chainrule.arrays import Array, Shape, namespace
-from chainrule.errors import ConfigError, DTypeError, ShapeError, describe
-from chainrule.initializers import Initializer
+from chainrule.arrays import Array, Shape
+from chainrule.errors import (
+    ChainruleError,
+    ConfigError,
+    DTypeError,
+    ShapeError,
+    describe,
+    require_bool,
+    require_function,
+    require_number,
+    require_text,
+)
+from chainrule.initializers import Initializer, require_initializer
+from chainrule.require import plain_fields, require_array
 
 Cache = tuple[Any, ...]
 Gradients = dict[str, Array]
@@ -36,8 +48,9 @@ class Param:
     decay: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.init, Initializer):
-            raise DTypeError(f"init must be an initialiser such as he_normal or Normal(), got {describe(self.init)}")
+        require_text("Param", "axes", self.axes)
+        require_initializer("Param", "init", self.init)
+        require_bool("Param", "decay", self.decay)
 
 
 class Cost(NamedTuple):
@@ -68,13 +81,10 @@ class Layer:
     uses_key: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Put the shape checks around the subclass's two passes, so that no layer can forget them."""
+        """Put the checks of arguments around the subclass's methods, so that no layer can forget them."""
         super().__init_subclass__(**kwargs)
-        if "forward" in cls.__dict__:
-            cls.forward = _checked(cls.__dict__["forward"])  # type: ignore[method-assign]
-        for name in ("backward", "parameter_gradients"):
-            if name in cls.__dict__:
-                setattr(cls, name, _checked_backward(cls.__dict__[name]))
+        _check_methods(cls)
+        plain_fields(cls)
 
     @property
     def params(self) -> Mapping[str, Param]:
@@ -220,34 +230,95 @@ def _expected_shapes(layer: Layer, x_shape: Shape) -> dict[str, Shape]:
     return layer.param_shapes(x_shape) | layer.buffer_shapes(x_shape)
 
 
+# -- checks in front of what a layer offers ---------------------------------------------------------------------------
+
+
 def check_input(layer: Layer, x: Any, params: Any) -> None:
     """Raise a typed error unless `x` and `params` are arrays of the shapes that `layer` declares."""
-    shape, dtype = getattr(x, "shape", None), getattr(x, "dtype", None)
-    if shape is None or dtype is None:
-        raise DTypeError(f"{layer.name}: x must be an array, got {describe(x)}")
-    if not _is_inexact(dtype, x):
-        raise DTypeError(f"{layer.name}: x must hold floating-point numbers, got dtype {dtype}")
-    layer.bind(tuple(shape))  # the axes, also of layers without parameters
-    for name, expected in _expected_shapes(layer, tuple(shape)).items():
-        try:
-            got = params[name].shape
-        except (KeyError, TypeError, AttributeError):
-            given = sorted(params) if isinstance(params, Mapping) else describe(params)
-            raise ConfigError(
-                f"{layer.name}: params must hold an array {name!r} of shape {expected}, got {given}"
-            ) from None
-        if tuple(got) != expected:
+    require_array(layer.name, "x", x)
+    shape = tuple(x.shape)
+    layer.bind(shape)  # the axes, also of layers without parameters
+    _check_tensors(layer, params, _expected_shapes(layer, shape), shape)
+
+
+def _check_tensors(layer: Layer, params: Any, expected: Mapping[str, Shape], x_shape: Shape | None) -> None:
+    if not isinstance(params, Mapping):
+        raise ConfigError(_missing(layer, params, expected))
+    for name, shape in expected.items():
+        if name not in params:
+            raise ConfigError(_missing(layer, params, {name: shape}))
+        require_array(layer.name, name, params[name])
+        got = tuple(params[name].shape)
+        if got != shape:
             axes = {**layer.params, **layer.buffers}[name].axes
+            of = f" for x of shape {x_shape}" if x_shape is not None else ""
             raise ShapeError(
-                f"{layer.name}: {name} has axes ({', '.join(_tokens(axes))}) = {expected} for x of shape "
-                f"{tuple(shape)}, got shape {tuple(got)}"
+                f"{layer.name}: {name} has axes ({', '.join(_tokens(axes))}) = {shape}{of}, got shape {got}"
             )
 
 
-def _is_inexact(dtype: Any, x: Array) -> bool:
-    if isinstance(dtype, np.dtype):  # NumPy and JAX; bfloat16 and its kin report kind "V"
-        return dtype.kind in "fcV"
-    return bool(namespace(x).isdtype(dtype, ("real floating", "complex floating")))
+def _missing(layer: Layer, params: Any, expected: Mapping[str, Shape]) -> str:
+    given = sorted(map(str, params)) if isinstance(params, Mapping) else describe(params)
+    wanted = ", ".join(f"an array {name!r} of shape {shape}" for name, shape in expected.items())
+    return f"{layer.name}: params must {f'hold {wanted}' if wanted else 'be a dictionary of arrays'}, got {given}"
+
+
+def as_shape(owner: str, argument: str, shape: Any) -> Shape:
+    """`shape` as a tuple of integers >= 0, or a typed error."""
+    if type(shape) is tuple and all(type(size) is int for size in shape) and min(shape, default=0) >= 0:
+        return shape
+    if not isinstance(shape, (tuple, list)):
+        raise DTypeError(f"{owner}: {argument} must be a tuple of integers, got {describe(shape)}")
+    for size in shape:
+        require_number(owner, f"each entry of {argument}", size, integer=True, low=0)
+    return tuple(map(int, shape))
+
+
+#: The methods whose only argument is the shape of the input.
+_OF_SHAPE = ("bind", "output_shape", "param_shapes", "buffer_shapes", "child_shapes", "param_count")
+
+
+def _check_methods(cls: type[Layer]) -> None:
+    """Wrap what `cls` itself defines; what it inherits is wrapped where it is defined."""
+    wrappers: dict[str, Callable[[Any], Any]] = {
+        "forward": _checked,
+        "backward": _checked_backward,
+        "parameter_gradients": _checked_backward,
+        "update_buffers": _checked_update,
+        "init_params": _checked_init,
+        "cost": _checked_cost,
+        **dict.fromkeys(_OF_SHAPE, _checked_shape),
+    }
+    for name, wrap in wrappers.items():
+        if name in cls.__dict__:
+            setattr(cls, name, wrap(cls.__dict__[name]))
+
+
+def _checked_shape(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def wrapper(self: Layer, x_shape: Shape) -> Any:
+        return method(self, as_shape(self.name, "x_shape", x_shape))
+
+    return wrapper
+
+
+def _checked_cost(cost: Callable[..., Cost]) -> Callable[..., Cost]:
+    @functools.wraps(cost)
+    def wrapper(self: Layer, x_shape: Shape) -> Cost:
+        shape = as_shape(self.name, "x_shape", x_shape)
+        self.bind(shape)
+        return cost(self, shape)
+
+    return wrapper
+
+
+def _checked_init(init_params: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(init_params)
+    def wrapper(self: Layer, x_shape: Shape, rng: Any) -> Any:
+        require_function(self.name, "rng", rng)
+        return init_params(self, as_shape(self.name, "x_shape", x_shape), rng)
+
+    return wrapper
 
 
 def _checked(forward: Callable[..., tuple[Array, Cache]]) -> Callable[..., tuple[Array, Cache]]:
@@ -262,34 +333,82 @@ def _checked(forward: Callable[..., tuple[Array, Cache]]) -> Callable[..., tuple
     ) -> tuple[Array, Cache]:
         given: Mapping[str, Array] = {} if params is None else params
         check_input(self, x, given)
+        require_mode(self, train, key)
         out, cache = forward(self, x, given, train=train, key=key)
-        return out, _with_shape(cache, out)
+        return out, _of_layer(self, cache, out)
 
     return wrapper
 
 
-class _Cache(tuple[Any, ...]):
-    """A layer's cache that knows the shape of the output it belongs to, so that `backward` can compare `dout`."""
+def require_mode(layer: Layer, train: Any, key: Any) -> None:
+    """Raise a typed error unless `train` is a truth value and `key` an integer or None."""
+    if train is not True and train is not False:
+        require_bool(layer.name, "train", train)
+    if key is None or type(key) is int:
+        return
+    words = isinstance(key, tuple) and len(key) == 2  # of a tracing library, whose values are not known yet
+    if isinstance(key, bool) or not (words or isinstance(key, (int, np.integer))):
+        raise DTypeError(f"{layer.name}: key must be an integer, such as derive_key gives, got {describe(key)}")
 
+
+class _Cache(tuple[Any, ...]):
+    """A layer's cache that knows whose it is and the shape of the output, so that `backward` can compare `dout`."""
+
+    layer: str
     output_shape: Shape
 
 
-def _with_shape(cache: Cache, out: Array) -> Cache:
+def _of_layer(layer: Layer, cache: Cache, out: Array) -> Cache:
     known = _Cache(cache)
-    known.output_shape = tuple(out.shape)
+    known.layer, known.output_shape = layer.name, tuple(out.shape)
     return known
 
 
 def _checked_backward(backward: Callable[..., Gradients]) -> Callable[..., Gradients]:
     @functools.wraps(backward)
     def wrapper(self: Layer, dout: Array, cache: Cache) -> Gradients:
-        if getattr(dout, "shape", None) is None or getattr(dout, "dtype", None) is None:
-            raise DTypeError(f"{self.name}: dout must be an array, got {describe(dout)}")
+        require_array(self.name, "dout", dout)
         if not isinstance(cache, tuple):
-            raise DTypeError(f"{self.name}: cache must be what forward returned, got {describe(cache)}")
-        if isinstance(cache, _Cache) and tuple(dout.shape) != cache.output_shape:
+            raise _not_a_cache(self, cache)
+        if not isinstance(cache, _Cache):  # put together by the caller
+            with _naming_the_cache(self, cache):
+                return backward(self, dout, cache)
+        if cache.layer != self.name:
+            raise DTypeError(f"{self.name}: cache must be what its own forward returned, got that of {cache.layer}")
+        if tuple(dout.shape) != cache.output_shape:
             got = tuple(dout.shape)
             raise ShapeError(f"{self.name}: dout must have the shape of the output, {cache.output_shape}, got {got}")
         return backward(self, dout, cache)
 
     return wrapper
+
+
+def _checked_update(update: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(update)
+    def wrapper(self: Layer, params: Mapping[str, Array], cache: Cache) -> Any:
+        if not isinstance(params, Mapping) or any(name not in params for name in self.buffers):
+            raise ConfigError(f"{self.name}: params must hold {', '.join(self.buffers)}, got {describe(params)}")
+        for name in self.buffers:
+            require_array(self.name, name, params[name])
+        if not isinstance(cache, _Cache):
+            raise _not_a_cache(self, cache)
+        return update(self, params, cache)
+
+    return wrapper
+
+
+def _not_a_cache(layer: Layer, cache: Any) -> DTypeError:
+    return DTypeError(f"{layer.name}: cache must be what forward returned, got {describe(cache)}")
+
+
+@contextlib.contextmanager
+def _naming_the_cache(layer: Layer, cache: Any) -> Iterator[None]:
+    try:
+        yield
+    except ChainruleError:
+        raise
+    except (ValueError, TypeError, LookupError, AttributeError):
+        raise _not_a_cache(layer, cache) from None
+
+
+_check_methods(Layer)

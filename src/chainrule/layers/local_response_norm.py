@@ -24,11 +24,11 @@ from chainrule.layers.layer import Cache, Cost, Gradients, Layer
 class LocalResponseNorm(Layer):
     """Divide each entry of x (N, C, ...) by (k + alpha/size · the sum of squares over `size` neighbour channels)^beta.
 
-    size: n. alpha, beta, k: as in the equation; the defaults are PyTorch's.
+    size: n. alpha, beta, k (> 0): as in the equation; the defaults are PyTorch's.
 
     >>> import numpy as np
-    >>> LocalResponseNorm(1, alpha=1.0, beta=0.5, k=0.0).forward(np.array([[[-2.0], [4.0]]]))[0].tolist()
-    [[[-1.0], [1.0]]]
+    >>> LocalResponseNorm(1, alpha=1.0, beta=0.5, k=9.0).forward(np.array([[[-4.0], [0.0]]]))[0].tolist()
+    [[[-0.8], [0.0]]]
     """
 
     size: int
@@ -40,8 +40,9 @@ class LocalResponseNorm(Layer):
 
     def __post_init__(self) -> None:
         require_number("LocalResponseNorm", "size", self.size, integer=True, low=1)
-        for option in ("alpha", "beta", "k"):
+        for option in ("alpha", "beta"):
             require_number("LocalResponseNorm", option, getattr(self, option), low=0)
+        require_number("LocalResponseNorm", "k", self.k, low=0, open_low=True)  # zeros would be divided by zero
 
     def forward(
         self, x: Array, params: Mapping[str, Array], *, train: bool = False, key: int | None = None

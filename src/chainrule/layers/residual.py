@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.arrays import Array, Shape
-from chainrule.errors import ShapeError
+from chainrule.errors import ShapeError, require_list
 from chainrule.initializers import Normal
 from chainrule.layers.affine import Affine
 from chainrule.layers.layer import Cache, Cost, Gradients, Layer
@@ -35,10 +35,9 @@ class Residual(Composite):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "body", as_layers(self.name, "body", self.body))
-        if self.shortcut:
-            object.__setattr__(self, "shortcut", as_layers(self.name, "shortcut", self.shortcut))
-        else:
-            object.__setattr__(self, "shortcut", ())
+        require_list(self.name, "shortcut", self.shortcut, "layers")
+        shortcut = as_layers(self.name, "shortcut", self.shortcut) if self.shortcut else ()
+        object.__setattr__(self, "shortcut", shortcut)
 
     @property
     def children(self) -> tuple[Layer, ...]:

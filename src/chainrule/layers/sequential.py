@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from chainrule.arrays import Array, Shape, Stream, derive_key
-from chainrule.errors import ConfigError, DTypeError, describe
+from chainrule.errors import ConfigError, DTypeError, describe, require_mapping, unknown
 from chainrule.layers.affine import Affine
-from chainrule.layers.layer import Cache, Cost, Gradients, Layer, Param, Sizes, axis_sizes
+from chainrule.layers.layer import Cache, Cost, Gradients, Layer, Param, Sizes, axis_sizes, require_mode
 from chainrule.layers.relu import ReLU
 
 
@@ -167,6 +167,7 @@ class Sequential(Composite):
         self, x: Array, params: Mapping[str, Array], *, train: bool = False, key: int | None = None
     ) -> Iterator[Array]:
         """The output of every layer in turn; caches are dropped as soon as they are made."""
+        require_mode(self, train, key)
         for i, (layer, own) in enumerate(self.split(params)):
             x, _ = layer.forward(x, own, train=train, key=child_key(layer, key, i))
             yield x
@@ -195,7 +196,10 @@ class Sequential(Composite):
 
     def owner(self, name: str) -> int:
         """The index of the layer that the parameter or buffer `name` belongs to."""
-        return next(i for i, names in enumerate(parameter_names(self.layers)) if name in names.values())
+        for i, names in enumerate(parameter_names(self.layers)):
+            if isinstance(name, str) and name in names.values():
+                return i
+        raise unknown("parameter name", name, [*self.params, *self.buffers])
 
     def update_buffers(self, params: Mapping[str, Array], cache: Cache) -> dict[str, Array]:
         """Every layer's buffers after a training step."""
@@ -227,7 +231,11 @@ def as_layers(owner: str, argument: str, layers: object) -> tuple[Layer, ...]:
 
 def split_params(layers: tuple[Layer, ...], params: Mapping[str, Array]) -> Iterator[tuple[Layer, dict[str, Array]]]:
     """Each layer with its own part of `params` under its own names."""
+    require_mapping("Sequential", "params", params, "arrays")
     for layer, names in zip(layers, parameter_names(layers), strict=True):
+        lacking = [whole for whole in names.values() if whole not in params]
+        if lacking:
+            raise ConfigError(f"{layer.name}: params must hold {', '.join(lacking)}, got {sorted(params)}")
         yield layer, {own: params[whole] for own, whole in names.items()}
 
 

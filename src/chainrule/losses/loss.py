@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chainrule.arrays import Array, Shape, namespace
-from chainrule.errors import ConfigError, DataError, DTypeError, ShapeError, describe
+from chainrule.errors import ConfigError, DataError, DTypeError, ShapeError
+from chainrule.require import require_array
 
 #: Draws targets for scores of a shape: the third member of an example.
 Targets = Callable[[np.random.Generator, Shape], np.ndarray]
@@ -32,9 +33,12 @@ class Loss:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Put the check of scores and targets in front of the subclass's methods."""
         super().__init_subclass__(**kwargs)
-        for method in ("__call__", "predict", "probabilities", "score"):
+        for method in ("predict", "probabilities"):  # what a loss is differentiated with may be complex, not these
             if method in cls.__dict__:
                 setattr(cls, method, _checked(cls.__dict__[method]))
+        for method in ("__call__", "score"):
+            if method in cls.__dict__:
+                setattr(cls, method, _checked_with_targets(cls.__dict__[method]))
 
     @property
     def name(self) -> str:
@@ -66,6 +70,7 @@ class Loss:
     def score(self, scores: Array, y: Array) -> float:
         """The figure of merit, higher being better: the fraction predicted right (R² for a regression)."""
         check(self, scores, y)
+        require_real(self.name, scores)
         return float(np.mean(np.asarray(self.predict(scores)) == np.asarray(y)))
 
     @classmethod
@@ -76,11 +81,9 @@ class Loss:
 
 def check(loss: Loss, scores: Array, *targets: Array) -> None:
     """Raise a typed error unless `scores`, and the targets where given, are what `loss` takes."""
-    for argument, value in zip(("scores", "y"), (scores, *targets), strict=False):
-        if getattr(value, "shape", None) is None or getattr(value, "dtype", None) is None:
-            raise DTypeError(f"{loss.name}: {argument} must be an array, got {describe(value)}")
-    if is_integer(scores):
-        raise DTypeError(f"{loss.name}: scores must hold floating-point numbers, got dtype {scores.dtype}")
+    require_array(loss.name, "scores", scores)
+    for y in targets:
+        require_array(loss.name, "y", y, floating=False)
     if len(scores.shape) == 0 or scores.shape[0] == 0:
         raise ShapeError(f"{loss.name}: scores must hold at least one row, got shape {tuple(scores.shape)}")
     loss.check_scores(scores)
@@ -90,9 +93,21 @@ def check(loss: Loss, scores: Array, *targets: Array) -> None:
 
 def _checked(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
-    def wrapper(self: Loss, scores: Array, *y: Array, **named: Array) -> Any:
-        check(self, scores, *y, *named.values())
-        return method(self, scores, *y, **named)
+    def wrapper(self: Loss, scores: Array) -> Any:
+        check(self, scores)
+        require_real(self.name, scores)
+        return method(self, scores)
+
+    return wrapper
+
+
+def _checked_with_targets(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def wrapper(self: Loss, scores: Array, y: Array) -> Any:
+        check(self, scores, y)
+        if method.__name__ == "score":
+            require_real(self.name, scores)
+        return method(self, scores, y)
 
     return wrapper
 
@@ -103,6 +118,12 @@ def is_integer(y: Array) -> bool:
     return (
         dtype.kind in "iub" if isinstance(dtype, np.dtype) else bool(namespace(y).isdtype(dtype, ("integral", "bool")))
     )
+
+
+def require_real(owner: str, scores: Array) -> None:
+    """Scores must be real numbers."""
+    if isinstance(scores.dtype, np.dtype) and scores.dtype.kind == "c":
+        raise DTypeError(f"{owner}: scores must hold real numbers here, got dtype {scores.dtype}")
 
 
 def require_elements(owner: str, scores: Array) -> None:

@@ -12,11 +12,14 @@ Source: Goodfellow, Bengio & Courville, "Deep Learning", 2016, section 6.2.2.3; 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from chainrule.arrays import Array, Shape, namespace, one_hot
-from chainrule.errors import ConfigError, DTypeError, ShapeError, describe, require_number
+from chainrule.errors import ConfigError, ShapeError, require_list, require_number
 from chainrule.losses import loss as base
 from chainrule.losses.loss import Loss, Targets
 
@@ -39,13 +42,14 @@ class SoftmaxCrossEntropy(Loss):
     def __post_init__(self) -> None:
         require_number(self.name, "label_smoothing", self.label_smoothing, low=0, high=1, open_high=True)
         if self.class_weights is not None:
-            if not isinstance(self.class_weights, Iterable):
-                raise DTypeError(
-                    f"{self.name}: class_weights must be a list of numbers, got {describe(self.class_weights)}"
-                )
-            object.__setattr__(self, "class_weights", tuple(self.class_weights))
-            for weight in self.class_weights:
+            weights: Any = self.class_weights
+            weights = weights.tolist() if isinstance(weights, np.ndarray) else weights
+            require_list(self.name, "class_weights", weights, "numbers, one a class")
+            for weight in weights:
                 require_number(self.name, "class_weights", weight, low=0)
+            if len(weights) < 2:
+                raise ConfigError(f"{self.name}: class_weights must hold a number for each class, got {len(weights)}")
+            object.__setattr__(self, "class_weights", tuple(weights))
 
     def __call__(self, scores: Array, y: Array) -> tuple[Array, Array]:
         """L = −(1/N) Σ t log p, and (p Σt − t)/N."""

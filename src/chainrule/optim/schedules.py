@@ -16,12 +16,14 @@ get M for free", ICLR 2017, equation 2; one-cycle: Smith & Topin 2018; warm-up: 
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from chainrule.errors import DTypeError, describe, require_number
+from chainrule.require import plain_fields
 
 
 class When(NamedTuple):
@@ -43,9 +45,29 @@ class Schedule:
 
     key: ClassVar[str]
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Put the check of `when` in front of the subclass's `__call__`."""
+        super().__init_subclass__(**kwargs)
+        plain_fields(cls)
+        if "__call__" in cls.__dict__:
+            setattr(cls, "__call__", _checked(cls.__dict__["__call__"]))  # noqa: B010
+
     def __call__(self, when: When) -> float:
         """The factor at `when`."""
         raise NotImplementedError
+
+
+def _checked(factor: Callable[..., float]) -> Callable[..., float]:
+    @functools.wraps(factor)
+    def wrapper(self: Schedule, when: When) -> float:
+        if type(when) is not When:
+            raise DTypeError(f"{self.key}: when must be a When, got {describe(when)}")
+        for argument, least in (("step", 0), ("steps_per_epoch", 1)):
+            require_number(self.key, f"when.{argument}", getattr(when, argument), integer=True, low=least)
+        require_number(self.key, "when.total_steps", when.total_steps, integer=True)
+        return factor(self, when)
+
+    return wrapper
 
 
 @dataclass(frozen=True)
@@ -126,6 +148,7 @@ class CyclicCosine(Schedule):
 
     def length(self, total_steps: int) -> int:
         """ℓ, the steps of a cycle; the last one is shorter where `cycles` does not divide `total_steps`."""
+        require_number(self.key, "total_steps", total_steps, integer=True)
         return max(-(-total_steps // self.cycles), 1)
 
 

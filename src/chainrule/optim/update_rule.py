@@ -22,8 +22,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
+import numpy as np
+
 from chainrule.arrays import Array, namespace
 from chainrule.errors import ConfigError, DTypeError, ShapeError, describe, require_number
+from chainrule.require import plain_fields, require_array
 
 Slots = dict[str, Array]
 
@@ -74,6 +77,11 @@ class UpdateRule:
     key: ClassVar[str]
     learning_rate: float
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Take NumPy's numbers as Python's."""
+        super().__init_subclass__(**kwargs)
+        plain_fields(cls)
+
     @property
     def chain(self) -> tuple[Transform, ...]:
         """The transforms, in the order in which they act."""
@@ -86,6 +94,7 @@ class UpdateRule:
 
     def init(self, w: Array) -> Slots:
         """The slots before the first step: zeros in the shape of `w`."""
+        require_array(self.key, "w", w)
         return {name: namespace(w).zeros_like(w) for name in self.slot_names}
 
     def update(self, g: Array, slots: Slots, w: Array, step: Step) -> tuple[Array, Slots]:
@@ -111,6 +120,8 @@ class UpdateRule:
         on one block after the other, which changes no number and keeps the block in cache.
         """
         self._check(g, slots, w, step)
+        if not w.flags.writeable:
+            raise DTypeError(f"{self.key}: w must be an array that can be changed in place, got a read-only one")
         chain, names = self.chain, _slot_names(self.chain)
         last = max((i for i, t in enumerate(chain) if t.whole), default=-1)
         u: Array = g
@@ -135,17 +146,19 @@ class UpdateRule:
         if not isinstance(step, Step):
             raise DTypeError(f"{self.key}: step must be a Step, got {describe(step)}")
         require_number(self.key, "step.number", step.number, integer=True, low=1)
+        require_number(self.key, "step.factor", step.factor)
         if not isinstance(slots, Mapping) or any(name not in slots for name in self.slot_names):
-            given = sorted(slots) if isinstance(slots, Mapping) else describe(slots)
+            given = sorted(map(str, slots)) if isinstance(slots, Mapping) else describe(slots)
             raise ConfigError(f"{self.key}: slots must hold {', '.join(self.slot_names)}, got {given}")
         named = {"w": w, "g": g, **{f"slot {name!r}": slots[name] for name in self.slot_names}}
         if step.decay is not None:
             named["step.decay"] = step.decay
         for name, value in named.items():
-            if getattr(value, "shape", None) is None or getattr(value, "dtype", None) is None:
-                raise DTypeError(f"{self.key}: {name} must be an array, got {describe(value)}")
+            require_array(self.key, name, value)
             if value.shape != w.shape:
                 raise ShapeError(f"{self.key}: {name} must have the shape of w, {w.shape}, got {value.shape}")
+            if isinstance(w.dtype, np.dtype) and value.dtype.kind != w.dtype.kind:
+                raise DTypeError(f"{self.key}: {name} must be of a dtype like that of w, {w.dtype}, got {value.dtype}")
 
 
 def require_rates(owner: str, rule: Any, **rates: str) -> None:

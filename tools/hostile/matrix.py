@@ -1,0 +1,195 @@
+"""Every entry point's valid call, with each argument in turn replaced by each kind of bad value."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fnmatch
+import inspect
+import io
+import os
+import typing
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import ChainruleError
+from hostile import verdict
+from hostile.calls import Call, call_of
+from hostile.entries import EXCLUDED, Entry, all_entries, reason_to_leave_out
+from hostile.things import NEEDS_DATA
+from hostile.values import kinds_for
+from hostile.verdict import Expectation, Verdict, judge, judge_arguments, run
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One bad value in one place, and what came of it."""
+
+    entry: str
+    argument: str
+    kind: str
+    verdict: Verdict
+
+
+def covered() -> list[Entry]:
+    """The entry points of the matrix: all that take arguments, but for those left out."""
+    return [e for e in all_entries() if reason_to_leave_out(e, EXCLUDED) is None and e.signature.parameters]
+
+
+def cases(entry: Entry, *, share: int = 1, turn: int = 0) -> Iterator[Case]:
+    """The cases of one entry point; with `share` n, about one in n, which ones depending on `turn`.
+
+    Raises what the valid call raises, if it does.
+    """
+    call = call_of(entry)
+    baseline = _valid_result(call)
+    hints = _hints(entry)
+    for parameter in entry.signature.parameters.values():
+        if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+            continue
+        valid = call.make()[1].get(parameter.name)
+        for kind, value in kinds_for(valid):
+            number = zlib.crc32(f"{entry.name} {parameter.name} {kind.name}".encode())
+            if number % share != turn % share:
+                continue
+            function, arguments = call.make()
+            changed = {**arguments, parameter.name: value}
+            expected = Expectation(
+                parameter.name,
+                _names(parameter.name, valid, arguments),
+                hints.get(parameter.name, Any),
+                valid,
+                baseline,
+                kind.relation,
+                value,
+                _takes_shape(entry, parameter.name, kind.name),
+                parameter.default,
+                _takes_value(entry, parameter.name, kind.name),
+            )
+            yield Case(entry.name, parameter.name, kind.name, judge(call.bound(changed, function), expected))
+    yield from _wrong_arguments(entry, call, baseline)
+
+
+def _valid_result(call: Call) -> Any:
+    function, arguments = call.make()
+    try:
+        return run(call.bound(arguments, function))
+    except ChainruleError:
+        if any(fnmatch.fnmatchcase(call.entry.name, pattern) for pattern in NEEDS_DATA):
+            return None
+        raise
+
+
+def _hints(entry: Entry) -> dict[str, Any]:
+    function = entry.target
+    if entry.member:
+        function = inspect.unwrap(getattr(entry.owner, entry.member))
+    elif entry.owner is not None:
+        own_init = vars(entry.owner).get("__init__")
+        function = entry.owner if dataclasses.is_dataclass(entry.owner) or own_init is None else own_init
+    try:
+        return typing.get_type_hints(function)
+    except Exception:
+        return {}
+
+
+def _names(argument: str, valid: Any, arguments: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a message may call an argument: its name, without _ and in the singular; the keys of a dictionary."""
+    names = [argument, argument.replace("_", " "), *ALIASES.get(argument, ())]
+    if argument == "cache":  # it and the cotangent may belong to different passes
+        names += ["dout", "dscores"]
+    if isinstance(valid, (np.ndarray, Mapping)):  # two arrays that do not fit: either may be named
+        names += [other for other, value in arguments.items() if isinstance(value, (np.ndarray, Mapping))]
+    if argument.endswith("s") and len(argument) > 3:
+        names.append(argument[:-1])
+    if isinstance(valid, Mapping):
+        names += [str(key).rstrip("0123456789.") for key in valid]
+    return tuple(names)
+
+
+#: What else a message may call an argument: the axes it gives, the memory it asks for.
+ALIASES: dict[str, tuple[str, ...]] = {
+    "x": ("does not fit",),
+    "x_shape": ("x has axes", "got shape", "x of shape", "of x", "does not fit"),
+    "weights": ("parameter",),
+    "rows": ("must fit in memory",),
+    "batches": ("one number a batch",),
+    "input_shape": ("x has axes", "got shape", "must fit in memory"),
+}
+
+_ROWS = ("first row only", "one row less", "one row more")
+_COLUMNS = ("one column less", "one column more", "transposed")
+#: Where an array of another shape is as good: entry point, argument, the kinds meant (none: all), and why.
+OTHER_SHAPES: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
+    ("layers.*", "x", (), "a layer matches the declared axes in front of its passes, and its tensors pin them"),
+    ("losses.*", "scores", (*_ROWS, *_COLUMNS, "array of NaN"), "any (N, C), and y must have N rows of that C"),
+    ("losses.SquaredError.predict", "scores", (), "scores of any shape are their own prediction"),
+    ("optim.*.init", "w", (), "slots are made in the shape of w"),
+    ("*", "X", _ROWS, "any number of rows, and y must have as many"),
+    ("network.Network.forward", "x", _ROWS, "any number of rows"),
+    ("engines.*", "x", _ROWS, "any number of rows, and y must have as many"),
+)
+
+
+#: Where a value that the signature does not show is meant to be taken: entry point, argument, kinds, and why.
+OTHER_VALUES: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
+    ("layers.*.forward", "params", ("None",), "no parameters, as in the examples of layers that have none"),
+    ("losses.SoftmaxCrossEntropy", "class_weights", ("array of integers",), "an array of numbers is read as a list"),
+    ("engines.*.steps", "losses", (), "whatever list it is, losses are appended"),
+    ("initializers.*.__call__", "rng", (), "not looked at by what draws nothing; those that draw refuse it"),
+)
+
+
+def _takes_value(entry: Entry, argument: str, kind: str) -> bool:
+    return any(
+        fnmatch.fnmatchcase(entry.name, e) and argument == a and (not kinds or kind in kinds)
+        for e, a, kinds, _ in OTHER_VALUES
+    )
+
+
+def _takes_shape(entry: Entry, argument: str, kind: str) -> bool:
+    return any(
+        fnmatch.fnmatchcase(entry.name, e) and argument == a and (not kinds or kind in kinds)
+        for e, a, kinds, _ in OTHER_SHAPES
+    )
+
+
+def _wrong_arguments(entry: Entry, call: Call, valid_result: Any) -> Iterator[Case]:
+    """An unknown keyword, too many positional arguments, one missing."""
+    parameters = entry.signature.parameters.values()
+    function, arguments = call.make()
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+        bound = call.bound(arguments, function)
+        yield Case(entry.name, "", "unknown keyword", judge_arguments(lambda: bound(no_such_name=1)))
+    if not any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        many = [0] * (len(entry.signature.parameters) + 1)
+        yield Case(entry.name, "", "too many arguments", judge_arguments(lambda: function(*many)))
+    for parameter in parameters:
+        if parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
+            function, arguments = call.make()
+            arguments.pop(parameter.name)
+            yield Case(
+                entry.name, parameter.name, "missing", judge_arguments(call.bound(arguments, function), valid_result)
+            )
+
+
+@contextlib.contextmanager
+def quiet_in(folder: Path) -> Iterator[None]:
+    """Run in `folder`, with what is printed kept away, NumPy's warnings as they are, and 4 GB of memory at most."""
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            np.errstate(divide="warn", over="warn", invalid="warn", under="ignore"),
+        ):
+            yield
+    finally:
+        os.chdir(before)
+
+
+__all__ = ["Case", "cases", "covered", "quiet_in", "verdict"]

@@ -104,33 +104,30 @@ class StepByStep:
         """Train on the rows `batches[i]` of (X, y) one after another; the losses, also appended to `losses`."""
         rates = [1.0] * len(batches) if factors is None else factors
         taken = []
-        for rows, factor in zip(batches, rates, strict=True):
+        for batch, factor in zip(batches, rates, strict=True):
+            rows = checked_row_numbers(type(self).__name__, batch, len(X))
             taken.append(self.step(X[rows], y[rows], factor))
             if losses is not None:
                 losses.append(taken[-1])
         return taken
 
 
-def checked_steps(
-    owner: str, X: Any, y: Any, batches: Any, factors: Any, losses: Any
-) -> tuple[Array, Array, list[Array], Sequence[float]]:
-    """The arguments of `steps`, each batch a vector of row numbers, or a typed error before a step is taken."""
+def _require_steps(owner: str, X: Any, y: Any, batches: Any, factors: Any, losses: Any) -> tuple[Array, Array]:
+    """X and y as arrays; a typed error where an argument of `steps` is not what it has to be, batches left out."""
     X = X if isinstance(X, NormalizedRows) else as_numbers(owner, "X", X)
     y = as_numbers(owner, "y", y)
     if len(X.shape) == 0 or y.ndim == 0 or len(X) != len(y):
         raise ShapeError(f"{owner}: X and y must have equally many rows, got {X.shape} and {y.shape}")
     require_list(owner, "batches", batches, "vectors of row numbers")
-    rows = [checked_row_numbers(owner, batch, len(X)) for batch in batches]
     if losses is not None and not isinstance(losses, list):
         raise DTypeError(f"{owner}: losses must be a list to append to, got {describe(losses)}")
-    if factors is None:
-        return X, y, rows, [1.0] * len(rows)
-    rates = as_numbers(owner, "factors", factors)
-    if rates.shape != (len(rows),):
-        raise ShapeError(f"{owner}: factors must hold one number a batch, {len(rows)}, got shape {rates.shape}")
-    if not np.isfinite(rates).all():
-        raise ConfigError(f"{owner}: factors must be finite numbers, got {rates.tolist()[:5]}")
-    return X, y, rows, [float(rate) for rate in rates]
+    if factors is not None:
+        rates = as_numbers(owner, "factors", factors)
+        if rates.shape != (len(batches),):
+            raise ShapeError(f"{owner}: factors must hold one number a batch, {len(batches)}, got shape {rates.shape}")
+        if not np.isfinite(rates).all():
+            raise ConfigError(f"{owner}: factors must be finite numbers, got {rates.tolist()[:5]}")
+    return X, y
 
 
 def checked_row_numbers(owner: str, batch: Any, n: int) -> Array:
@@ -159,8 +156,14 @@ def _checked_steps(steps: Callable[..., list[float]]) -> Callable[..., list[floa
     def wrapper(
         self: Any, X: Array, y: Array, batches: Any, factors: Any = None, losses: list[float] | None = None
     ) -> list[float]:
-        X, y, rows, rates = checked_steps(type(self).__name__, X, y, batches, factors, losses)
-        return steps(self, X, y, rows, rates, losses)
+        owner = type(self).__name__
+        X, y = _require_steps(owner, X, y, batches, factors, losses)
+        try:
+            return steps(self, X, y, batches, factors, losses)
+        except (TypeError, ValueError, IndexError):  # looked at only now: a step takes as long as a look at its batch
+            for batch in batches:
+                checked_row_numbers(owner, batch, len(X))
+            raise
 
     return wrapper
 

@@ -193,7 +193,7 @@ def require_same_arrays(own: Mapping[str, Array], given: Mapping[str, Array]) ->
         if name not in given:
             raise CheckpointError(f"the state must hold {name!r}, got {', '.join(sorted(map(str, given)))}")
         array = given[name]
-        if type(array) is not np.ndarray:
+        if not isinstance(getattr(array, "shape", None), tuple) or not hasattr(array, "dtype"):
             raise CheckpointError(f"state {name!r} must be an array, got {describe(array)}")
         if array.shape != value.shape or array.dtype != value.dtype:
             raise CheckpointError(

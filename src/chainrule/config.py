@@ -27,6 +27,8 @@ from chainrule.losses import LOSSES, Loss
 from chainrule.optim import RULES, SCHEDULES, Schedule, UpdateRule
 
 MAX_DEPTH = 32  # composites inside composites, far beyond any network in use
+MAX_LAYERS = 10_000  # in a list, each counted once for every composite it is in, and once more
+MAX_INTEGER = 2**63  # of a size, a seed: products of two are still written in a message
 
 _KINDS: dict[str, tuple[type, dict[str, type]]] = {
     "layer": (Layer, {c.__name__: c for c in LAYERS}),
@@ -107,7 +109,23 @@ def layers_from_config(tables: Any, where: str = "layers") -> tuple[Layer, ...]:
     """The list of layers that a list of tables declares."""
     if not isinstance(tables, (list, tuple)):
         raise ConfigError(f"{where}: expected a list of layers, got {reprlib.repr(tables)}")
+    _require_few(tables, where)
     return tuple(from_config("layer", t, f"{where}[{i}]") for i, t in enumerate(tables))
+
+
+def _require_few(tables: Any, where: str) -> None:
+    """Raise where a declaration holds more layers than its shapes can be worked out for in a moment."""
+    count, depth, level = 0, 1, list(tables)
+    while level and depth <= MAX_DEPTH + 1:
+        count += depth * len(level)
+        if count > MAX_LAYERS:
+            raise ConfigError(f"{where}: must hold at most {MAX_LAYERS} layers, each counted once a level, got more")
+        inside = [v for t in level if isinstance(t, Mapping) for v in t.values() if isinstance(v, (list, tuple))]
+        rows = [e for v in inside for e in v]
+        level = [
+            e for v in rows for e in (v if isinstance(v, (list, tuple)) else (v,)) if isinstance(e, (Mapping, str))
+        ]
+        depth += 1
 
 
 @functools.lru_cache(maxsize=256)
@@ -135,6 +153,9 @@ def _value(expected: Any, value: Any, where: str, depth: int) -> Any:
             with contextlib.suppress(msgspec.ValidationError):
                 return msgspec.convert(value, option, strict=True)
         raise ConfigError(f"{where}: expected {expected}, got {reprlib.repr(value)}")
+    for number in value if isinstance(value, (list, tuple)) else (value,):
+        if isinstance(number, int) and abs(number) > MAX_INTEGER:
+            raise ConfigError(f"{where}: must be at most {MAX_INTEGER}, got an integer of {number.bit_length()} bits")
     try:
         return msgspec.convert(value, expected, strict=True)
     except msgspec.ValidationError as error:

@@ -23,11 +23,15 @@ from chainrule.layers.layer import Cache, Cost, Gradients, Layer, Param, Sizes, 
 from chainrule.layers.relu import ReLU
 
 
+#: More than a network has composites: names forgotten would be made again at every level above.
+_REMEMBERED = 1 << 15
+
+
 def _draw(rng: Callable[[int], np.random.Generator], base: int, i: int) -> np.random.Generator:
     return rng(base + i)
 
 
-@functools.lru_cache(maxsize=1 << 15)
+@functools.lru_cache(maxsize=_REMEMBERED)
 def parameter_names(layers: tuple[Layer, ...]) -> tuple[dict[str, str], ...]:
     """For each layer, its own tensor names and the names they have in the whole: W → W1, gamma → gamma1, W → W2.
 
@@ -36,12 +40,24 @@ def parameter_names(layers: tuple[Layer, ...]) -> tuple[dict[str, str], ...]:
     """
     index, taken, result = 0, set[str](), []
     for layer in layers:
-        own = [*layer.params, *layer.buffers]
+        own = [name for kind in _own_names(layer) for name in kind]
         if own and (index == 0 or taken & {_stem(n) for n in own}):
             index, taken = index + 1, set()
         taken |= {_stem(n) for n in own}
         result.append({n: _numbered(n, index) for n in own})
     return tuple(result)
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _own_names(layer: Layer) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of a layer's parameters and of its buffers; a composite's without a walk through all it holds."""
+    if not isinstance(layer, Composite):
+        return tuple(layer.params), tuple(layer.buffers)
+    children = layer.children
+    kinds = zip(*[_own_names(child) for child in children], strict=True)
+    params, buffers = ([names[n] for names, own in zip(parameter_names(children), kind, strict=True) for n in own]
+                       for kind in kinds)  # fmt: skip
+    return tuple(params), tuple(buffers)
 
 
 def _stem(name: str) -> str:

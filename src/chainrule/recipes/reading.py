@@ -7,6 +7,7 @@ nearest known name for a misspelt one.
 from __future__ import annotations
 
 import copy
+import functools
 import os
 import re
 import tomllib
@@ -147,7 +148,7 @@ def _check_keys(table: Any, struct: Any, where: str, path: str) -> None:
     """Raise for a key that `struct` does not have, before msgspec would, so that the right one is suggested."""
     if not isinstance(table, dict):
         return
-    hints = typing.get_type_hints(struct)
+    hints = _hints(struct)
     for key, value in table.items():
         if key not in hints:
             kind = f"entry of [{path.removesuffix('.')}]" if path else "entry"
@@ -155,6 +156,9 @@ def _check_keys(table: Any, struct: Any, where: str, path: str) -> None:
         for option in (hints[key], *typing.get_args(hints[key])):
             if isinstance(option, type) and issubclass(option, msgspec.Struct):
                 _check_keys(value, option, where, f"{path}{key}.")
+
+
+_hints = functools.cache(typing.get_type_hints)
 
 
 def _explain(message: str, plain: Any, struct: Any) -> str:
@@ -182,7 +186,7 @@ def _choices(struct: Any, keys: Sequence[str]) -> list[Any]:
             hint = typing.get_args(next(o for o in (hint, *typing.get_args(hint)) if typing.get_origin(o) is list))[0]
             continue
         tables = [o for o in (hint, *typing.get_args(hint)) if isinstance(o, type) and issubclass(o, msgspec.Struct)]
-        hint = typing.get_type_hints(tables[0])[key]
+        hint = _hints(tables[0])[key]
     options = [hint, *typing.get_args(hint)]
     return [c for option in options if typing.get_origin(option) is typing.Literal for c in typing.get_args(option)]
 

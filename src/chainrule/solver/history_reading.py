@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing
 from typing import Any
 
@@ -26,7 +27,7 @@ def read_history(value: Any, where: str) -> History:
 
 def _list(value: Any, name: str) -> list[Any]:
     """A list of the type that `History` declares; an array's first entry stands for all, which are of one dtype."""
-    kind = typing.get_args(typing.get_type_hints(History)[name])[0]
+    kind = _entry_type(name)
     if isinstance(value, np.ndarray):
         if value.ndim != 1:
             raise msgspec.ValidationError(f"{name} must be a list of numbers, got an array of shape {value.shape}")
@@ -35,6 +36,11 @@ def _list(value: Any, name: str) -> list[Any]:
     if dataclasses.is_dataclass(kind):
         return [_record(row, kind, name) for row in _rows(value, kind, name)]
     return msgspec.convert(value, list[kind], strict=True)  # type: ignore[valid-type]
+
+
+@functools.cache
+def _entry_type(name: str) -> Any:
+    return typing.get_args(typing.get_type_hints(History)[name])[0]
 
 
 def _rows(value: Any, kind: Any, name: str) -> list[Any]:

@@ -313,6 +313,8 @@ def _declared(config: Any) -> dict[str, Any]:
     missing = [name for name in names if name not in config]
     if missing:
         raise ConfigError(f"Network: config must hold {', '.join(names)}, got none of {', '.join(missing)}")
+    if config["dtype"] not in (*DTYPES, MIXED):
+        raise ConfigError(f"Network: dtype must be one of {', '.join((*DTYPES, MIXED))}, got {config['dtype']!r:.60}")
     built = {"layers": layers_from_config(config["layers"]), "loss": from_config("loss", config["loss"])}
     return {**config, **built}
 

@@ -29,13 +29,18 @@ TITLES = {
         "Changed at random; packed files also inside, with their sums made right again.",
     ),
     "checkpoints": (
-        "Checkpoints and run folders",
+        "Checkpoints",
         "The files as they lie there, where any changed byte that a sum covers must be refused; bytes with the sums "
-        "made right again; entries of the state and of the weights' header, the same. A checkpoint may be refused by "
-        "`CheckpointError` only, a run folder's recipe by `ConfigError`; the solver that refuses must be as it was.",
+        "made right again; entries of the state and of the weights' header, the same. `CheckpointError` is the one "
+        "error allowed, and a solver that refuses must be as it was.",
+    ),
+    "runs": (
+        "Run folders",
+        "Checked as `chainrule verify` does it, then loaded: a changed byte of any file must be found. A recipe may be "
+        "refused by `ConfigError`, all else by `CheckpointError`.",
     ),
 }
-ORDER = ("data", "checkpoints", "hostile", "flips", "guided")
+ORDER = ("data", "checkpoints", "runs", "hostile", "flips", "guided")
 
 
 def part_of(result: Result, group: str, seed: int, seconds: float) -> str:
@@ -59,8 +64,8 @@ def part_of(result: Result, group: str, seed: int, seconds: float) -> str:
         "|---|---:|---:|---:|---:|",
         *rows,
         "",
-        f"Largest process {result.peak / 1024:.0f} MiB, slowest case {result.slowest:.2f} s of processor time, all of it "
-        f"{seconds:.0f} s {machine()}.",
+        f"Largest process {result.peak / 1024:.0f} MiB, slowest case {result.slowest:.2f} s of processor time, all of "
+        f"it {seconds:.0f} s {machine()}.",
         "",
         *(f"- {line}" for line in result.bad[:50]),
     ]

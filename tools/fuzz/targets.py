@@ -127,7 +127,10 @@ CHECKPOINTS: tuple[Target, ...] = (
         lambda: stored.training_files(70),
         stored.read_training,
         _values(stored.change_state),
-    ),  # fmt: skip
+    ),
+)
+
+RUNS: tuple[Target, ...] = (
     _seen("run", stored.run_files, stored.read_run, "ConfigError"),
     _folder(
         "run, checkpoint's sums right",
@@ -135,10 +138,10 @@ CHECKPOINTS: tuple[Target, ...] = (
         stored.read_run,
         _bytes(seal=True, prefix="checkpoint/"),
         "ConfigError",
-    ),  # fmt: skip
+    ),
 )
 
-GROUPS = {"data": DATA, "checkpoints": CHECKPOINTS}
+GROUPS = {"data": DATA, "checkpoints": CHECKPOINTS, "runs": RUNS}
 
 
 @functools.cache

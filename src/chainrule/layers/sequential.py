@@ -22,7 +22,6 @@ from chainrule.layers.affine import Affine
 from chainrule.layers.layer import Cache, Cost, Gradients, Layer, Param, Sizes, axis_sizes, require_mode
 from chainrule.layers.relu import ReLU
 
-
 #: More than a network has composites: names forgotten would be made again at every level above.
 _REMEMBERED = 1 << 15
 

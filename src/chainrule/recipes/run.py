@@ -50,16 +50,21 @@ from chainrule.recipes.experiment import Experiment, test_part
 from chainrule.recipes.provenance import compare, provenance
 from chainrule.recipes.reading import load_recipe
 from chainrule.recipes.recipe import Recipe, to_toml
+from chainrule.recipes.sums import write_with_sums
 from chainrule.report.metrics import class_table, confusion_matrix
-from chainrule.solver import Callback, Solver, load_network
-from chainrule.solver.checkpoint import remove_checkpoint, save_checkpoint
+from chainrule.solver import Callback, Solver
+from chainrule.solver.checkpoint import network_of, remove_checkpoint, save_checkpoint
+from chainrule.solver.plain import read_object
 from chainrule.solver.resumption import TrainingCheckpoints, checkpoints, resume_training
 from chainrule.solver.solver import PROMPT_SECONDS
+from chainrule.solver.stored import MANIFEST, open_checkpoint
 
 RECIPE, HISTORY, CHECKPOINT, RESULTS = "recipe.toml", "history.json", "checkpoint", "results.json"
 PROVENANCE, TRAINING = "provenance.json", "training"
 FIGURES = CURVES, CONFUSION = "curves.png", "confusion.png"
 USUALLY_KEPT = 2  # checkpoints to go on from
+#: The files whose sums the results hold; those of a checkpoint stand in its manifest.
+SUMMED = (RECIPE, HISTORY, PROVENANCE, f"{CHECKPOINT}/{MANIFEST}", *FIGURES)
 SECONDS_BETWEEN_WRITES = 5.0  # during training; small networks need far less than that for an epoch
 
 
@@ -152,6 +157,7 @@ def train(
         write_atomically(folder / RECIPE, to_toml(experiment.recipe))
         store, now = folder / TRAINING, provenance(experiment, solver)
         notes = _go_on(folder, solver, now) if resume else []
+        (folder / RESULTS).unlink(missing_ok=True)  # of the stop before this: no longer so from here on
         _write_json(folder / PROVENANCE, now)
         kept = experiment.recipe.train.keep_checkpoints
         snapshots = Snapshots(experiment, folder)
@@ -256,7 +262,7 @@ def finish(
         if figures:
             matrix = confusion_matrix(y, predicted, len(names))
             save_figure(confusion_figure(matrix, names, f"{recipe.title}: {part} set"), folder / CONFUSION)
-    _write_json(folder / RESULTS, results)
+    write_with_sums(folder / RESULTS, _finite(results), SUMMED)
     if status == "finished" and recipe.train.keep_checkpoints is None:
         remove_folder(folder / TRAINING)  # only now: a run that is killed before goes on from there
     return results
@@ -291,11 +297,17 @@ def load_run(path: str | Path) -> Run:
     recipe = load_recipe(folder / RECIPE)
     if not (folder / CHECKPOINT).is_dir():
         raise CheckpointError(f"{folder} holds no {CHECKPOINT}: its training diverged or has not ended")
-    network, extra = load_network(folder / CHECKPOINT)
+    stored = open_checkpoint(folder / CHECKPOINT)
     try:
-        return Run(folder, recipe, network, msgspec.convert(extra, Extra, strict=True))
-    except msgspec.ValidationError as error:
+        msgspec.convert(stored.state.get("extra"), Extra, strict=True)  # before memory is taken for the network
+        network, extra = network_of(stored)
+        run = Run(folder, recipe, network, msgspec.convert(extra, Extra, strict=True))
+        run.normalizer.require_shape((1, *network.input_shape))
+    except CheckpointError:
+        raise
+    except (msgspec.ValidationError, ChainruleError) as error:
         raise CheckpointError(f"{folder / CHECKPOINT}: not the checkpoint of a run: {error}") from None
+    return run
 
 
 def run_folder(path: str | Path) -> Path:
@@ -354,13 +366,7 @@ def _write_json(path: Path, value: Any) -> None:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{path}: must hold an object, got {type(value).__name__}")
-    return value
+    return read_object(path)
 
 
 def _finite(value: Any) -> Any:

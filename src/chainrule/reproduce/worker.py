@@ -28,7 +28,8 @@ from chainrule.errors import ChainruleError, DivergenceError
 from chainrule.files import locked, write_atomically
 from chainrule.recipes import Experiment, Recipe, build, parse_recipe
 from chainrule.recipes.experiment import open_source
-from chainrule.recipes.run import RESULTS, TRAINING, finish, plain_json, train
+from chainrule.recipes.run import RESULTS, SUMMED, TRAINING, finish, plain_json, train
+from chainrule.recipes.sums import write_with_sums
 from chainrule.solver import Solver
 from chainrule.solver.resumption import checkpoints
 
@@ -123,7 +124,7 @@ def _name_folder(part: Path, folder: Path) -> None:
     if (part / RESULTS).is_file():
         results = json.loads((part / RESULTS).read_text("utf-8"))
         if "run" in results:
-            write_atomically(part / RESULTS, json.dumps({**results, "run": str(folder)}, indent=1) + "\n")
+            write_with_sums(part / RESULTS, {**results, "run": str(folder)}, SUMMED)
 
 
 def measure(experiment: Experiment, solver: Solver) -> dict[str, Any]:

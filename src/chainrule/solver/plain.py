@@ -65,10 +65,11 @@ def read_limited(path: Path, limit: int) -> bytes:
 
 def _is_deep(value: Any) -> bool:
     """Whether lists and tables lie deeper in each other than any reader should have to follow."""
-    level = [value]
-    for _ in range(MAX_DEPTH):
+    level, depth = [value], 0
+    while level and depth < MAX_DEPTH:
         entries = (e for v in level for e in (v.values() if isinstance(v, dict) else v))
         level = [entry for entry in entries if isinstance(entry, (dict, list))]
+        depth += 1
     return bool(level)
 
 

@@ -57,7 +57,7 @@ mutation: setup-test ## Plant faults and count how many the tests catch, into do
 	$(BIN)/python tools/mutation.py
 
 fuzz: setup-test ## Damaged files of every kind, 20,000 of them, into docs/results/ (minutes).
-	$(BIN)/python tools/fuzz.py --report docs/results/fuzz.md
+	$(BIN)/python tools/fuzz --report docs/results/fuzz.md
 
 sanitize: setup-test ## The native engine under address, undefined-behaviour and thread sanitizers (minutes).
 	$(BIN)/python tools/sanitize.py

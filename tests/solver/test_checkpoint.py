@@ -352,25 +352,26 @@ def _saved(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, STATE, MANIFEST])
-def test_every_flipped_byte_is_seen_or_means_nothing(saved: Path, name: str) -> None:
+def test_every_flipped_byte_is_seen_or_means_nothing(tmp_path: Path, name: str) -> None:
+    """Every byte of a small checkpoint, each with another bit; all but the manifest's must be seen."""
+    saved = tmp_path / "net"
+    original = Network([Affine(2)], input_shape=2)
+    save_network(saved, original, {"numbers": [0.5] * 70})
     good = (saved / name).read_bytes()
-    original, _ = load_network(saved)
-    rng = np.random.default_rng(1)
-    places = {0, 1, 7, 8, 9, len(good) - 1, *rng.integers(0, len(good), 60).tolist()}
-    for place in places:
-        for flip in (0x01, 0x20, 0x80):
-            bad = bytearray(good)
-            bad[place] ^= flip
-            (saved / name).write_bytes(bad)
-            if name != MANIFEST:
-                with pytest.raises(CheckpointError, match=name.split(".")[0]):
-                    load_network(saved)
-                continue
-            try:  # white space and the like in the manifest may change without a meaning
-                back, _ = load_network(saved)
-            except CheckpointError:
-                continue
-            assert (back.params.flat == original.params.flat).all()
+    for place in range(len(good)):
+        bad = bytearray(good)
+        bad[place] ^= 1 << place % 8
+        (saved / name).write_bytes(bad)
+        if name != MANIFEST:
+            with pytest.raises(CheckpointError, match=name.split(".")[0]):
+                load_network(saved)
+            continue
+        try:  # white space and the like in the manifest may change without a meaning
+            back, extra = load_network(saved)
+        except CheckpointError:
+            continue
+        assert (back.params.flat == original.params.flat).all()
+        assert extra == {"numbers": [0.5] * 70}
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, STATE, MANIFEST])

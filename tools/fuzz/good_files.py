@@ -165,7 +165,7 @@ def parquet_files() -> list[bytes]:
     import pyarrow.parquet as parquet
 
     a, out = arrays(), []
-    table = pa.table({"height": a["X"][:, 0], "width": a["X"][:, 1], "kind": ["a", "b", "c"] * 2, "y": a["y"]})
+    table = pa.table({"height": a["X"][:, 0], "width": a["X"][:, 1], "count": a["y"], "y": ["a", "b", "c"] * 2})
     for codec in ("none", "snappy"):
         stream = io.BytesIO()
         parquet.write_table(table, stream, compression=codec)

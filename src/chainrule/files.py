@@ -78,6 +78,12 @@ def open_regular(path: str | Path) -> Iterator[tuple[BinaryIO, int]]:
         yield file, status.st_size
 
 
+def read_at_most(stream: BinaryIO, most: int) -> bytes:
+    """The next `most` bytes of a file, or all it has: `read` alone would first take memory for `most`."""
+    status = os.fstat(stream.fileno())
+    return stream.read(min(most, status.st_size + 1) if stat.S_ISREG(status.st_mode) else most)
+
+
 @contextlib.contextmanager
 def new_folder(path: str | Path) -> Iterator[Path]:
     """A folder to fill that becomes `path` only when the block ends well; an older `path` is replaced then.

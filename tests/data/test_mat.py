@@ -77,6 +77,12 @@ def test_truth_values_vectors_and_large_arrays(compressed):
     assert got["v"].shape == (1, 3)
 
 
+def test_a_limit_above_the_file_takes_no_memory(tmp_path):
+    path = tmp_path / "a.mat"
+    path.write_bytes(saved({"A": np.eye(2)}))
+    assert read_mat(path, max_bytes=1 << 50)["A"].tolist() == [[1, 0], [0, 1]]
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_big_endian(packed):
     data = whole(matrix(order=">", packed=packed), order=">")

@@ -23,6 +23,7 @@ import numpy as np
 from chainrule.arrays import Shape
 from chainrule.data.source import as_path
 from chainrule.errors import DataError, DTypeError, describe, require_number
+from chainrule.files import read_at_most
 
 _MOST_BYTES = 2**31
 _MOST_AXES = 32
@@ -85,7 +86,7 @@ def read_mat(
             size = os.fstat(stream.fileno()).st_size
             if size > max_bytes:
                 raise DataError(f"read_mat: {file} must have at most {max_bytes} bytes, got {size}")
-            data = stream.read(max_bytes + 1)
+            data = read_at_most(stream, max_bytes + 1)
     except FileNotFoundError:
         raise DataError(f"read_mat: path must be a .mat file, got {str(file)!r}, which does not exist") from None
     except OSError as error:

@@ -23,6 +23,7 @@ import numpy as np
 
 from chainrule.data.source import as_path
 from chainrule.errors import DataError, require_number
+from chainrule.files import read_at_most
 
 _MOST_BYTES = 2**28  # of a file; a CIFAR-10 batch has 31 MB, CIFAR-100's training part 155 MB
 _MOST_ITEMS = 2**24  # of all containers, each counted as often as it is used
@@ -84,7 +85,7 @@ def read_plain_pickle(path: str | os.PathLike[str], *, max_bytes: int = _MOST_BY
         if size > max_bytes:
             raise DataError(f"read_plain_pickle: {file} must have at most {max_bytes} bytes, got {size}")
         with open(file, "rb") as stream:
-            data = stream.read(max_bytes + 1)
+            data = read_at_most(stream, max_bytes + 1)
     except FileNotFoundError:
         raise DataError(f"read_plain_pickle: path must be a file, got {str(file)!r}, which does not exist") from None
     except OSError as error:

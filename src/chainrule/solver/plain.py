@@ -54,12 +54,14 @@ def read_limited(path: Path, limit: int) -> bytes:
     """The content of a regular file of at most `limit` bytes; `CheckpointError` for anything else."""
     try:
         with open_regular(path) as (file, size):
-            content = file.read(limit + 1) if size <= limit else b""
+            content = file.read(size + 1) if size <= limit else b""
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         reason = error.strerror if isinstance(error, OSError) else error
         raise CheckpointError(f"{path}: cannot be read: {reason}") from None
-    if size > limit or len(content) > limit:  # the second: it grew
-        raise CheckpointError(f"{path}: must be at most {limit} bytes, got {max(size, len(content))}")
+    if size > limit:
+        raise CheckpointError(f"{path}: must be at most {limit} bytes, got {size}")
+    if len(content) != size:
+        raise CheckpointError(f"{path}: had {size} bytes when it was opened, and another size when it was read")
     return content
 
 

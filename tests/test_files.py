@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import subprocess
 import sys
@@ -12,7 +13,8 @@ from typing import Any
 import pytest
 
 from chainrule import files
-from chainrule.files import new_folder, sync_folder, write_atomically
+from chainrule.errors import WriteError
+from chainrule.files import new_folder, remove_leftovers, sync_folder, write_atomically
 
 
 @pytest.fixture(name="at_once")
@@ -143,3 +145,50 @@ def test_what_is_written_has_the_permissions_of_any_new_file(tmp_path):
         os.umask(before)
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
     assert (tmp_path / "folder").stat().st_mode & 0o777 == 0o750
+
+
+def test_what_a_killed_process_left_goes_and_an_older_folder_comes_back(tmp_path: Path) -> None:
+    for name in (".a.json.0123abcd", ".b.json.0123abcd", ".editor.settings"):
+        (tmp_path / name).write_text("half")
+    for name in (".c.0123abcd", ".c.0123abcd.old", ".d.0123abcd.old", "d"):
+        fill(tmp_path / name, name)
+    remove_leftovers(tmp_path, ("a.json", "c", "d"))
+    assert sorted(os.listdir(tmp_path)) == [".b.json.0123abcd", ".editor.settings", "c", "d"]
+    assert (tmp_path / "c" / "a").read_text() == ".c.0123abcd.old"
+    assert (tmp_path / "d" / "a").read_text() == "d"
+
+
+def test_long_names_need_no_more_room_than_their_own(tmp_path: Path) -> None:
+    name = "ü" * 127  # 254 of 255 bytes
+    write_atomically(tmp_path / name, "text")
+    fill(tmp_path / f"{name[:-1]}d", "text")
+    assert sorted(os.listdir(tmp_path)) == sorted([name, f"{name[:-1]}d"])
+    for write in (lambda path: write_atomically(path, "text"), lambda path: fill(path, "text")):
+        with pytest.raises(WriteError, match="ü could not be written: the name is too long"):
+            write(tmp_path / (name + "ü"))
+
+
+def test_folders_that_know_no_sync_are_not_an_error_and_a_fault_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.fsync
+
+    def fails(handle: int) -> None:
+        if os.path.isdir(f"/proc/self/fd/{handle}"):
+            raise OSError(code, os.strerror(code))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fails)
+    code = errno.EINVAL
+    write_atomically(tmp_path / "f", "text")
+    if os.path.exists("/proc/self/fd"):
+        code = errno.EIO
+        with pytest.raises(WriteError, match=r"f could not be written: the disk reports a fault"):
+            write_atomically(tmp_path / "f", "text")
+
+
+def test_what_a_block_cannot_read_is_its_own_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), new_folder(tmp_path / "f"):
+        (tmp_path / "not there").read_text()
+    with pytest.raises(WriteError, match=r"/f could not be written: No such file"), new_folder(tmp_path / "f") as made:
+        (made / "deep" / "er").write_text("")

@@ -34,6 +34,7 @@ from typing import Any
 
 import pytest
 from _pytest.runner import runtestprotocol
+
 from mutants import ROOT, Mutant, functions_of, mutants_of, plant
 
 REQUIRED = 0.95

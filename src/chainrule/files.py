@@ -96,7 +96,14 @@ def new_folder(path: str | Path) -> Iterator[Path]:
         with _told(path, "written"):
             path.parent.mkdir(parents=True, exist_ok=True)
             os.mkdir(temporary)
-        yield temporary
+        try:
+            yield temporary
+        except WriteError:
+            raise
+        except OSError as error:  # what the block wrote is told by the name it is meant for
+            if error.filename is not None and not Path(error.filename).is_relative_to(temporary):
+                raise
+            raise WriteError.of(path, "written", error) from error
         with _told(path, "written"):
             for file in temporary.iterdir():
                 _sync(file)

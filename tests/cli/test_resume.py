@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -13,6 +14,9 @@ import pytest
 
 import chainrule.cli.train as train_command
 from chainrule.cli import main
+from chainrule.errors import reason
+from chainrule.solver.resumption import checkpoints
+from crashes.faults import Faults
 
 fcntl = pytest.importorskip("fcntl")
 
@@ -127,3 +131,84 @@ def test_verify_names_what_is_damaged(monkeypatch: pytest.MonkeyPatch, capsys: p
         assert any(line.split()[1].rstrip(":").split("/")[0] == name.split("/")[0] for line in damaged), damaged
         Path("run", name).write_bytes(content)
     assert main(["verify", "nowhere"]) == 2
+
+
+def test_a_run_killed_before_its_first_checkpoint_begins_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "--epochs", "1", "--quiet", "--out", "whole"]) == 0
+    with monkeypatch.context() as patch:
+        stopped_at(patch, 13)
+        assert main(["train", "--epochs", "1", "--quiet", "--out", "run"]) == 130
+    shutil.rmtree("run/training/step-000000000013")
+    assert main(["train", "--resume", "run"]) == 2  # that was no kill: results.json says it was stopped
+    os.remove("run/results.json")
+    Path("run/.history.json.0123abcd").write_text("half")
+    assert main(["train", "--resume", "run", "--quiet"]) == 0
+    assert "note: the run was stopped before its first checkpoint" in capsys.readouterr().err
+    assert not os.path.exists("run/.history.json.0123abcd")
+    assert weights_of("run", capsys) == weights_of("whole", capsys)
+
+
+def test_what_a_run_leaves_that_is_killed_at_once_is_no_run(capsys: pytest.CaptureFixture[str]) -> None:
+    os.makedirs("run/training")
+    Path("run/training/.lock").touch()
+    Path("run/.recipe.toml.0123abcd").write_text("half")
+    assert main(["train", "--epochs", "1", "--quiet", "--out", "run"]) == 0
+    assert sorted(os.listdir("run"))[0] == "checkpoint"
+
+
+def test_checkpoints_are_written_as_often_as_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stopped_at(monkeypatch, 13)
+    words = ["train", "--epochs", "1", "--quiet", "--out", "run", "--checkpoint-seconds"]
+    for value, said in (("-1", "--checkpoint-seconds must be a number >= 0, got -1"), ("x", "checkpoint-seconds")):
+        assert main([*words, value]) == 2
+        assert said in capsys.readouterr().err
+    assert main([*words, "0"]) == 130
+    assert sorted(os.listdir("run/training")) == [".lock", "step-000000000012", "step-000000000013"]
+
+
+@pytest.mark.parametrize(
+    "kind", ["ENOSPC from then on", "EDQUOT from then on", "EACCES", "EROFS", "EIO", "ENAMETOOLONG"]
+)
+@pytest.mark.parametrize("nth", [1, 9, 30])
+def test_a_disk_that_fails_is_one_line_and_the_run_goes_on(
+    kind: str, nth: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = ["--set", "model.layers.1.units=8", "--epochs", "1", "--quiet", "--checkpoint-seconds", "0", "--out", "run"]
+    with Faults(nth, kind).injected():
+        status = main(["train", *small])
+    out, err = capsys.readouterr()
+    assert (status, out) == (2, "")
+    code = getattr(errno, kind.split()[0])
+    assert len(err.splitlines()) == 1
+    assert reason(OSError(code, "")) in err
+    assert "Errno" not in err
+    kept = checkpoints("run/training")
+    assert ("; to go on: chainrule train --resume run" in err) == bool(kept)
+    again = ["train", "--resume", "run"] if os.path.exists("run/recipe.toml") else ["train", *small]
+    assert main([*again, "--quiet"] if again[1] == "--resume" else again) == 0
+
+
+def test_names_that_are_too_long_and_places_that_are_files(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("file").touch()
+    for out, said in (("x" * 300, "the name is too long"), ("file/run", "a part of its path is a file, not a folder")):
+        assert main(["train", "--epochs", "1", "--out", out]) == 2
+        err = capsys.readouterr().err
+        assert err.startswith(f"error: the run folder {out} could not be made: {said}")
+
+
+def test_a_stop_leaves_out_what_would_take_long(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stopped_at(monkeypatch, 25)
+    monkeypatch.setattr("chainrule.solver.solver.PROMPT_SECONDS", 0.0)
+    monkeypatch.setattr("chainrule.recipes.run.PROMPT_SECONDS", 0.0)
+    assert main(["train", "--epochs", "3", "--quiet", "--out", "run"]) == 130
+    assert "they were not measured, which would have taken long: chainrule evaluate run" in capsys.readouterr().err
+    results = json.loads(Path("run/results.json").read_text())
+    assert (results["status"], results["epochs"], "test_accuracy" in results) == ("interrupted", 1, False)
+    assert main(["train", "--resume", "run", "--quiet"]) == 0
+    assert "test_accuracy" in json.loads(Path("run/results.json").read_text())

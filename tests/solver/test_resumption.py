@@ -11,20 +11,12 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.data import LegacyBatches, NormalizedRows, Normalizer
-from chainrule.data.augment import HorizontalFlip, RandomCrop
-from chainrule.engines.native import is_available
+from chainrule.data import LegacyBatches
 from chainrule.errors import CheckpointError, ConfigError
 from chainrule.optim import RULES, Chain
-from chainrule.optim.schedules import Cosine, OneCycle, ReduceOnPlateau
-from chainrule.solver import EMA, SWA, Callback, EarlyStopping, KeepLast, Solver
+from chainrule.solver import Callback, Solver
 from chainrule.solver.resumption import TrainingCheckpoints, checkpoints, resume_training
-
-RNG = np.random.default_rng(0)
-IMAGES = RNG.integers(0, 256, (60, 1, 6, 6), dtype=np.uint8)
-LABELS = (IMAGES.reshape(60, -1).mean(1) > 127).astype(int) + (IMAGES[:, 0, 0, 0] > 127)
-SCALE = Normalizer.fit("channel", IMAGES[:40])
-ENGINES = ["reference", *(["native"] if is_available() else [])]
+from crashes.solvers import ENGINES, FEATURES, IMAGES, LABELS, OTHERS, SCALE, StopAt, make, matrix, outcome, resumed
 
 
 class EachStep(Callback):
@@ -34,84 +26,12 @@ class EachStep(Callback):
         pass
 
 
-class StopAt(Callback):
-    """Asks for a stop after a step."""
-
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def on_step_end(self, solver: Solver) -> None:
-        solver.stop = solver.stop or solver.engine.step_number == self.step
-
-
-def make(features: str, rule: Any, engine: str, callbacks: list[Callback]) -> Solver:
-    lazily = "augment" in features
-    data: dict[str, Any] = {"y_train": LABELS[:40], "y_val": LABELS[40:]}
-    for part, rows in (("X_train", IMAGES[:40]), ("X_val", IMAGES[40:])):
-        data[part] = NormalizedRows(rows, SCALE) if lazily else SCALE.apply(rows, np.float32)
-    layers = [cr.Conv2D(4, 3, padding=1), *([cr.BatchNorm()] if "norm" in features else []), cr.ReLU()]
-    layers += [cr.MaxPool2D(2), *([cr.Dropout(0.3)] if "dropout" in features else []), cr.Flatten(), cr.Affine(3)]
-    schedules = {"cosine": Cosine(0.1), "one_cycle": OneCycle(), "plateau": ReduceOnPlateau(0.5, 1)}
-    more: list[Callback] = []
-    if "early" in features:
-        more.append(EarlyStopping("val_loss" if "early_loss" in features else "val_acc", patience=2))
-    more += [EMA(0.9)] if "ema" in features else [SWA(0.3)] if "swa" in features else []
-    more += [KeepLast()] if "last" in features else []
-    return Solver(
-        cr.Network(layers, input_shape=(1, 6, 6), seed=3),
-        data,
-        update_rule=rule,
-        schedule=next((s for name, s in schedules.items() if name in features), None),
-        augment=(RandomCrop(1), HorizontalFlip()) if lazily else (),
-        sampling="replacement" if "replacement" in features else "shuffled",
-        callbacks=[*callbacks, *more],
-        engine=engine,
-        batch_size=7,
-        num_epochs=5,
-        seed=11,
-        verbose=False,
-    )
-
-
-def outcome(solver: Solver) -> dict[str, Any]:
-    """Everything a user could compare, but for the times."""
-    state = {name: array.tobytes() for name, array in solver.engine.state().items()}
-    history = solver.history.to_dict()
-    for record in history["epochs"]:
-        del record["seconds"], record["examples_per_second"]
-    return {"state": state, "history": history, "best": solver.best_val_acc, "epoch": solver.epoch,
-            "best weights": {n: w.tobytes() for n, w in solver.best_params.items()}}  # fmt: skip
-
-
-def resumed(tmp_path: Path, stops: list[int], *arguments: Any) -> Solver:
-    """The run stopped at each of `stops`, every time by an object, and a file, of its own."""
-    for step in stops:
-        solver = make(*arguments, [StopAt(step), TrainingCheckpoints(tmp_path, seconds=1e9)])
-        if step != stops[0]:
-            resume_training(tmp_path, solver)
-        solver.train()
-    solver = make(*arguments, [])
-    at = resume_training(tmp_path, solver)
-    assert at.step == stops[-1]
-    assert not at.damaged
-    solver.train()
-    return solver
-
-
-FEATURES = ["dropout", "norm", "augment", "cosine", "early", "early_loss plateau norm"]
-OTHERS = ["ema norm", "swa norm", "last", "replacement one_cycle", "dropout norm augment one_cycle early"]
-
-
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.key)
 def test_every_rule_goes_on_to_the_same_bits(tmp_path: Path, rule: Any, engine: str) -> None:
-    for i, features in enumerate(FEATURES):
-        arguments = (features, rule.key, engine)
-        unbroken = make(*arguments, [])
-        unbroken.train()
-        stop = 1 + (7 * i + 5) % 20  # within an epoch and at its end; early stopping may come before
-        if stop < unbroken.engine.step_number:
-            assert outcome(resumed(tmp_path / str(i), [stop], *arguments)) == outcome(unbroken), features
+    compared = list(matrix(tmp_path, [rule], [engine], FEATURES, stops=1))
+    assert [features for _, features, _, _ in compared] == FEATURES
+    assert [features for _, features, _, same in compared if not same] == []
 
 
 @pytest.mark.parametrize("engine", ENGINES)

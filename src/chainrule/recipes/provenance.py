@@ -25,7 +25,7 @@ def provenance(experiment: Experiment, solver: Solver) -> dict[str, Any]:
     """Versions, processor, engine, threads, and the SHA-256 of the rows that are trained and validated on."""
     return {
         "versions": {"chainrule": __version__, "numpy": metadata.version("numpy"), "python": platform.python_version()},
-        "processor": _processor(),
+        "processor": processor(),
         "system": f"{platform.system()} {platform.machine()}",
         "engine": engine_name(solver),
         "threads": getattr(solver.engine, "threads", int(os.environ.get("OMP_NUM_THREADS", "0") or 0)),
@@ -66,7 +66,8 @@ def _sha256(rows: Any) -> str:
     return digest.hexdigest()
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The processor's name, as the system gives it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -199,11 +199,12 @@ def resumable(path: str | Path) -> tuple[Path, Recipe]:
     """
     folder = run_folder(path)
     recipe = load_recipe(folder / RECIPE)
-    if (folder / RESULTS).is_file() and _read_json(folder / RESULTS).get("status") == "finished":
+    status = _read_json(folder / RESULTS).get("status") if (folder / RESULTS).is_file() else None
+    if status == "finished":
         if recipe.train.keep_checkpoints is None:  # where the run was killed just before it did so itself
             remove_folder(folder / TRAINING)
         raise ConfigError(f"{folder} is finished; there is nothing to resume")
-    begun = (folder / TRAINING).is_dir() and not (folder / RESULTS).exists()
+    begun = (folder / TRAINING).is_dir() and status in (None, "failed")
     if not checkpoints(folder / TRAINING) and not begun:
         raise ConfigError(f"{folder} holds no {TRAINING} checkpoint, and was not stopped before the first was written")
     return folder, recipe
@@ -214,7 +215,8 @@ def finish(
 ) -> dict[str, Any]:
     """Evaluate the best weights on every part and write the rest of the run folder; returns the results.
 
-    `figures` are curves.png and confusion.png. What would take long is left out where the status is "interrupted".
+    `figures` are curves.png and confusion.png. A run that was interrupted stops promptly: it gets no figures, and no
+    evaluation that would take long.
     """
     from chainrule.report.plots import confusion_figure, curves_figure, save_figure
 
@@ -251,7 +253,8 @@ def finish(
             "python": platform.python_version(),
         },
     }
-    if figures and not brief:
+    figures = figures and status != "interrupted"
+    if figures:
         save_figure(curves_figure(solver.history, recipe.title), folder / CURVES)
     names = class_names(experiment)
     if names is not None and not brief:

@@ -60,11 +60,12 @@ class Schedule:
 def _checked(factor: Callable[..., float]) -> Callable[..., float]:
     @functools.wraps(factor)
     def wrapper(self: Schedule, when: When) -> float:
+        owner = type(self).__name__  # a schedule of the caller's own needs no key
         if type(when) is not When:
-            raise DTypeError(f"{self.key}: when must be a When, got {describe(when)}")
+            raise DTypeError(f"{owner}: when must be a When, got {describe(when)}")
         for argument, least in (("step", 0), ("steps_per_epoch", 1)):
-            require_number(self.key, f"when.{argument}", getattr(when, argument), integer=True, low=least)
-        require_number(self.key, "when.total_steps", when.total_steps, integer=True)
+            require_number(owner, f"when.{argument}", getattr(when, argument), integer=True, low=least)
+        require_number(owner, "when.total_steps", when.total_steps, integer=True)
         return factor(self, when)
 
     return wrapper

@@ -20,6 +20,7 @@ __all__ = [
     "DTypeError",
     "DataError",
     "DivergenceError",
+    "MemoryLimitError",
     "ShapeError",
     "WriteError",
 ]
@@ -120,6 +121,10 @@ def reason(error: OSError) -> str:
     if known is not None:
         return known
     return str(error) if error.strerror is None else error.strerror
+
+
+class MemoryLimitError(ChainruleError, MemoryError):
+    """What was asked for needs more memory than is allowed; names its parts."""
 
 
 def shown(value: Any, limit: int = 60) -> str:

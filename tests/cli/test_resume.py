@@ -100,7 +100,7 @@ def test_other_data_are_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     stopped_at(monkeypatch, 13)
     assert main(["train", "--epochs", "2", "--quiet", "--out", "run"]) == 130
     kept = json.loads(Path("run/provenance.json").read_text())
-    kept["data"]["X_train"] = "0" * 64
+    kept["rows"]["X_train"] = "0" * 64
     Path("run/provenance.json").write_text(json.dumps(kept))
     assert main(["train", "--resume", "run"]) == 2
     assert "trained on other data: the SHA-256 of X_train" in capsys.readouterr().err

@@ -13,6 +13,8 @@ from chainrule.errors import ConfigError, unknown
 from chainrule.models import MODELS, Model
 from chainrule.recipes import apply_overrides, list_recipes, load_recipe
 from chainrule.recipes.experiment import declared_shape, make_network
+from chainrule.recipes.memory import estimate_memory
+from chainrule.recipes.run import plain_json
 from chainrule.report.tables import console, summary_table
 
 app = App(
@@ -23,6 +25,7 @@ app = App(
   chainrule summary resnet18
   chainrule summary resnet18 --flops --nested
   chainrule summary lenet5 --bias convolutions
+  chainrule summary cifar-fc --memory
 
 Models: {", ".join(MODELS)}; their counts are
 shown beside the published ones.""",
@@ -40,6 +43,8 @@ def summary(
     bias: Bias | None = None,
     unshared: Annotated[bool, Parameter(negative="")] = False,
     nested: Annotated[bool, Parameter(negative="")] = False,
+    memory: Annotated[bool, Parameter(negative="")] = False,
+    engine: str = "auto",
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Show the layers of a recipe: shapes, parameters, arithmetic, memory.
@@ -64,10 +69,17 @@ def summary(
         Count a kernel and a bias of its own for every window.
     nested
         Show the layers inside composite layers.
+    memory
+        Show the memory that training the recipe will take, part by part.
+    engine
+        What would run the network, for --memory.
     json
         Print the counts as one JSON object.
     """
     changes = given(overrides)
+    if memory:
+        _show_memory(recipe, changes, engine, json=json)
+        return
     counting = None
     if flops or unshared or nested or json or count is not None or bias is not None:
         defaults = Counting()
@@ -95,6 +107,13 @@ def summary(
         f"{counts.memory(batch, slots) / 1e6:,.1f} MB in a training step: batch {batch}, {chosen.dtype}, "
         f"{chosen.train.update_rule} with {slots} slot{'' if slots == 1 else 's'}"
     )
+
+
+def _show_memory(recipe: str, changes: list[str], engine: str, *, json: bool) -> None:
+    if recipe in MODELS:
+        raise ConfigError(f"--memory goes with a recipe, whose data and update rule count, got the model {recipe}")
+    estimate = estimate_memory(apply_overrides(load_recipe(recipe), changes), engine)
+    print(plain_json({"total": estimate.total, "parts": dict(estimate.parts)}) if json else estimate)
 
 
 def _show_model(model: Model, counting: Counting | None, *, nested: bool, json: bool) -> None:

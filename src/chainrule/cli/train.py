@@ -17,6 +17,7 @@ from chainrule.cli import OK, StoppedAtOnce
 from chainrule.cli.options import Integer, Overrides, given
 from chainrule.errors import CheckpointError, ConfigError, WriteError, require_number
 from chainrule.recipes import Recipe, apply_overrides, build, load_recipe
+from chainrule.recipes.memory import fit_in_memory, parse_bytes
 from chainrule.recipes.run import TRAINING, finish, new_run_folder, plain_json, resumable
 from chainrule.recipes.run import train as run_training
 from chainrule.report.metrics import ClassRow
@@ -58,6 +59,7 @@ def train(
     checkpoint_seconds: float = 30.0,
     keep: Integer = None,
     on_divergence: Literal["stop", "back-off"] | None = None,
+    memory: str | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
     quiet: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -87,6 +89,9 @@ def train(
     on_divergence
         What follows when a number is not finite: stop, or back-off, which goes back to the last good state and
         halves the learning rate; short for --set train.on_divergence=..., and allowed with --resume.
+    memory
+        Refuse to train where more memory than this would be needed, such as 800MB or 2GiB; rows are normalised
+        batch by batch where that is enough, which changes no number.
     json
         Print the results as one JSON object; all else goes to standard error.
     quiet
@@ -101,7 +106,12 @@ def train(
         folder, chosen = resumable(resume)
         if on_divergence is not None:
             chosen = apply_overrides(chosen, [f"train.on_divergence={on_divergence}"])
-    experiment = build(chosen)
+    lazily = False
+    if memory is not None:
+        estimate, lazily = fit_in_memory(chosen, engine, parse_bytes(memory))
+        if not quiet:
+            print(f"memory: {estimate.total / 1e6:,.0f} MB expected, {memory} allowed", file=sys.stderr)
+    experiment = build(chosen, lazily=lazily)
     interruption, progress = Interruption(), Progress(console(stderr=True))
     solver = experiment.solver([interruption] if quiet else [interruption, progress], engine)
     if resume is None:

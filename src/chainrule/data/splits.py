@@ -119,7 +119,11 @@ def _sizes(owner: str, dataset: Dataset, train: Size | None, val: Size, test: Si
     """The three sizes in rows, train first."""
     if not isinstance(dataset, Dataset):
         raise DTypeError(f"{owner}: dataset must be a Dataset, got {describe(dataset)}")
-    n = len(dataset)
+    return rows_of_parts(owner, len(dataset), train, val, test)
+
+
+def rows_of_parts(owner: str, n: int, train: Size | None, val: Size, test: Size) -> dict[str, int]:
+    """How many of `n` rows go to each part, train first; sizes are rows or fractions."""
     for part, size in (("val", val), ("test", test)):
         if size is None:
             raise DTypeError(f"{owner}: {part} must be a number of rows or a fraction, got {describe(size)}")

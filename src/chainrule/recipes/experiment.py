@@ -60,10 +60,11 @@ class Experiment:
         return Solver(self.network, self.data, callbacks=together, engine=engine, verbose=False, **self.solver_options)
 
 
-def build(recipe: Recipe, source: Source | None = None) -> Experiment:
+def build(recipe: Recipe, source: Source | None = None, *, lazily: bool = False) -> Experiment:
     """Load and split the data, fit the normaliser on the training rows, draw the weights.
 
-    source: the data set that [data] names, where it has been opened before (by `open_source`).
+    source: the data set that [data] names, where it has been opened before (by `open_source`). lazily: normalise the
+    training rows batch by batch, which takes less memory and gives the same numbers; augmented ones always are.
     Raises a typed error where the recipe does not fit its data: `ConfigError`, `DataError`, `ShapeError`, `DTypeError`.
     Warns where training images of characters are mirrored.
 
@@ -77,7 +78,7 @@ def build(recipe: Recipe, source: Source | None = None) -> Experiment:
     source, splits = load_splits(recipe, source)
     scale = source.scale if recipe.data.normalize in ("unit", "symmetric") else None
     normalizer = Normalizer.fit(recipe.data.normalize, splits.train.X, scale)
-    data = normalized(splits, normalizer, recipe.array_dtype, lazily=bool(recipe.augment))
+    data = normalized(splits, normalizer, recipe.array_dtype, lazily=lazily or bool(recipe.augment))
     train, seed = recipe.train, recipe.seed
     rng = np.random.RandomState(seed) if recipe.generator == "legacy" else None
     network = make_network(recipe, splits.train.input_shape, rng)

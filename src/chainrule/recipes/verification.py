@@ -14,6 +14,7 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.errors import ChainruleError, CheckpointError
 from chainrule.network import Network
+from chainrule.recipes.provenance import compare_here
 from chainrule.recipes.reading import load_recipe
 from chainrule.recipes.recipe import Recipe
 from chainrule.recipes.run import (
@@ -46,6 +47,7 @@ class Verification:
     checked: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     weights_sha256: str | None = None
+    notes: list[str] = field(default_factory=list)
 
     def check(self, name: str, read: Callable[[Path], Any]) -> Any:
         """What `read` makes of the file or folder `name`; None where it raises, which is a problem noted."""
@@ -58,8 +60,12 @@ class Verification:
         return value
 
 
-def verify_run(path: str | Path) -> Verification:
-    """Check the run at `path`; raises only where there is no run."""
+def verify_run(path: str | Path, *, data: bool = False) -> Verification:
+    """Check the run at `path`; raises only where there is no run, or with `data` where its data cannot be read.
+
+    data: compare the rows of its data set, too, with those that it recorded. What differs on this machine and would
+    change the bits of the run is in `notes`.
+    """
     found = Verification(run_folder(path))
     folder = found.folder
     recipe = found.check(RECIPE, load_recipe)
@@ -70,6 +76,8 @@ def verify_run(path: str | Path) -> Verification:
             found.weights_sha256 = weights_sha256(tensors(run.network))
             if recipe is not None and there.get(HISTORY) is not None:
                 found.problems += _better_epochs(recipe, there[HISTORY], open_checkpoint(folder / CHECKPOINT).state)
+    if recipe is not None and there.get(PROVENANCE) is not None:
+        found.notes = compare_here(there[PROVENANCE], recipe, data=data)
     results = there.get(RESULTS)
     finished = RESULTS in there and (results is None or results.get("status") == "finished")
     for name in COMPLETE if finished else ():

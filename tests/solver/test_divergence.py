@@ -177,6 +177,8 @@ def late(**options: Any) -> Solver:
     """Training that goes well for two epochs; then the rate is a thousand times higher."""
 
     class Jump(cr.Schedule):
+        key = "jump"
+
         def __call__(self, when: Any) -> float:
             return 1.0 if when.epoch < 2 else 1000.0
 

@@ -63,9 +63,12 @@ def warm() -> None:
 class Process:
     """A running `chainrule`, in a session of its own; what it prints goes to a file."""
 
-    def __init__(self, words: list[str], folder: Path, *, fresh: bool = False, threads: int = 1) -> None:
+    def __init__(
+        self, words: list[str], folder: Path, *, fresh: bool = False, threads: int = 1, before: Any = None
+    ) -> None:
         self.log, slots = folder.with_suffix(".log"), folder.with_suffix(".slots")
         self.status: int | None = None
+        self._before = before  # called in a forked child
         self.seconds = 0.0  # of the processor, when it has ended
         said = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         begin = self._begin_fresh if fresh else self._fork
@@ -98,6 +101,8 @@ class Process:
             import chainrule.recipes.experiment as experiment_module
 
             experiment_module.open_source = lambda recipe: digits()  # reading them is no part of what is looked at
+            if self._before is not None:
+                self._before()
             status = main(words, slots)
             sys.stdout.flush()
             sys.stderr.flush()

@@ -48,7 +48,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]], texts: int = 1) ->
 
 
 def kills_section(work: Path, quick: bool, seed: int, until: float) -> Section:
-    goal = 6 if quick else 450
+    goal = 4 if quick else 450
     found = kills.torture(goal, work, seed, tell=say, until=until)
     return killed(
         found,
@@ -60,7 +60,7 @@ def kills_section(work: Path, quick: bool, seed: int, until: float) -> Section:
 
 
 def commands_section(work: Path, quick: bool, seed: int, until: float) -> Section:
-    goal = 2 if quick else 50
+    goal = 1 if quick else 50
     found = kills.torture_command(goal, work, seed + 1, fresh=0 if quick else 10, tell=say, until=until)
     return killed(
         found,

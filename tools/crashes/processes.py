@@ -24,7 +24,7 @@ from chainrule.files import is_temporary
 
 #: Where files are written, renamed and removed, by module.
 SAVES = {
-    run_module: ("save_checkpoint", "save_network", "write_atomically", "remove_folder", "make_folder"),
+    run_module: ("save_checkpoint", "write_atomically", "write_with_sums", "remove_folder", "make_folder"),
     resumption_module: ("save_training", "remove_checkpoint"),
 }
 

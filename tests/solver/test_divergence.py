@@ -130,6 +130,20 @@ def test_no_step_is_taken_into_numbers_that_are_not_finite(engine: str, poisoned
             np.testing.assert_array_equal(array, after[name], err_msg=name)
 
 
+def test_an_engine_looks_at_statistics_before_it_changes_anything() -> None:
+    model = network(norm=True)
+    engine = cr.ReferenceEngine(model, cr.Adam(0.01))
+    engine.step(X[:8], Y[:8])
+    before = engine.state()
+    wild = X[8:16].copy()
+    wild[3] = 1e25
+    with pytest.raises(DivergenceError, match=r"running statistic running_var1 of layer 1 \(BatchNorm\) holds inf"):
+        engine.step(wild, Y[8:16])
+    assert engine.step_number == 1
+    for name, array in engine.state().items():
+        np.testing.assert_array_equal(array, before[name], err_msg=name)
+
+
 def test_slots_of_a_students_model_are_looked_at() -> None:
     class Line:
         params = {"w": np.ones(2)}
@@ -197,6 +211,20 @@ def test_the_state_gone_back_to_is_the_end_of_the_last_good_epoch() -> None:
     calm.train()
     assert made.loss_history[:12] == calm.loss_history
     assert made.val_acc_history[:3] == calm.val_acc_history
+
+
+def test_what_saves_is_told_once_and_of_the_new_good_state() -> None:
+    seen: list[tuple[int, int]] = []
+
+    class Saves(Callback):
+        saves = True
+
+        def on_epoch_end(self, solver: Solver) -> None:
+            assert solver.good is not None
+            seen.append((solver.epoch, solver.good.step_number))
+
+    regression(rate=0.05, num_epochs=3, callbacks=[Saves()]).train()
+    assert seen == [(1, 6), (2, 12), (3, 18)]
 
 
 def test_it_ends_after_so_many_times_and_says_so() -> None:

@@ -31,7 +31,7 @@ from chainrule.recipes.run import (
 )
 from chainrule.recipes.sums import damage
 from chainrule.solver.checkpoint import load_checkpoint
-from chainrule.solver.plain import MAX_BYTES, parse_object, read_limited, read_object
+from chainrule.solver.plain import MAX_BYTES, parse_object, read_limited, read_object, shortened
 from chainrule.solver.resumption import checkpoints
 from chainrule.solver.stored import open_checkpoint
 
@@ -112,6 +112,8 @@ def _results(path: Path) -> dict[str, Any]:
     wrong = damage(path, content, results, SUMMED)
     if wrong:
         raise CheckpointError("; ".join(wrong))
+    if not isinstance(results.get("status"), str):
+        raise CheckpointError(f"{path}: must hold the results of a run with its status, got {shortened(results)}")
     return results
 
 

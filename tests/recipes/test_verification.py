@@ -75,6 +75,16 @@ def test_results_of_another_run_are_none(run: Path) -> None:
     assert "must hold the results of a run" in verify_run(run).problems[0]
 
 
+def test_results_that_lost_their_sums(run: Path) -> None:
+    """Unless the run is older than the sums."""
+    results = json.loads((run / RESULTS).read_text())
+    (run / RESULTS).write_text(json.dumps({k: v for k, v in results.items() if k not in ("files", "sha256")}))
+    assert verify_run(run).problems == [f"{RESULTS}: has lost the sums that a run of this format has"]
+    provenance = json.loads((run / PROVENANCE).read_text())
+    (run / PROVENANCE).write_text(json.dumps({k: v for k, v in provenance.items() if k != "format"}))
+    assert verify_run(run).problems == []
+
+
 def test_sums_of_other_files_are_refused(run: Path) -> None:
     results = json.loads((run / RESULTS).read_text())
     results["files"]["../../secret"] = "0" * 64

@@ -27,6 +27,7 @@ from chainrule.recipes.recipe import Recipe
 from chainrule.solver import Solver
 from chainrule.solver.checkpoint import engine_name
 
+FORMAT = 2  # of a run's folder; 1: without sums in the results
 _BLOCK = 1 << 24
 CHANGES, MAY, NO = "changes", "may", "no"
 _TOLD = {CHANGES: "changes", MAY: "may change"}

@@ -38,6 +38,8 @@ from chainrule.solver.stored import open_checkpoint
 MAX_HISTORY_BYTES = 1 << 30
 COMPLETE = (HISTORY, PROVENANCE, CHECKPOINT)  # what a run has that says it finished
 
+UNSEALED = ("diverged", "failed")  # what such runs leave is told without sums
+
 
 @dataclass
 class Verification:
@@ -80,6 +82,8 @@ def verify_run(path: str | Path, *, data: bool = False) -> Verification:
         found.notes = compare_here(there[PROVENANCE], recipe, data=data)
     results = there.get(RESULTS)
     finished = RESULTS in there and (results is None or results.get("status") == "finished")
+    if results is not None and "files" not in results and results["status"] not in UNSEALED and _has_sums(there):
+        found.problems.append(f"{RESULTS}: has lost the sums that a run of this format has")
     for name in COMPLETE if finished else ():
         if not _is_there(folder / name):
             found.problems.append(f"{name}: is missing, and the run says that it finished")
@@ -88,6 +92,13 @@ def verify_run(path: str | Path, *, data: bool = False) -> Verification:
     for training in checkpoints(folder / TRAINING):
         found.check(f"{TRAINING}/{training.name}", load_checkpoint)
     return found
+
+
+def _has_sums(there: Mapping[str, Any]) -> bool:
+    """Whether the provenance says that the run was written since results hold sums."""
+    provenance = there.get(PROVENANCE)
+    version = None if provenance is None else provenance.get("format")
+    return isinstance(version, int) and version >= 2
 
 
 def tensors(network: Network) -> dict[str, Array]:

@@ -80,31 +80,24 @@ def stops(
     warm()
     rng = np.random.default_rng(seed)
     cases: list[tuple[Case, dict[str, str], float]] = []
-    for i in range(max(2, sum(counts.values()) // 16)):
+    for i in range(max(2, sum(counts.values()) // 32)):
         case, folder = drawn(rng, epochs=EPOCHS), work / f"whole-{i}"
         process = Process(start(case, folder), folder)
         if process.wait() != 0:
             raise RuntimeError(process.said())
         begun, ended = ((folder / name).stat().st_mtime for name in (RECIPE, "history.json"))
         cases.append((case, outcome_of(folder), ended - begun))
-    found = []
-    for kind in KINDS:
-        result = Stops(kind.name)
-        while result.count < counts.get(kind.name, 0) and time.monotonic() < until:
+    found = [Stops(kind.name) for kind in KINDS]
+    while time.monotonic() < until:
+        left = [(k, f) for k, f in zip(KINDS, found, strict=True) if f.count < counts.get(k.name, 0)]
+        if not left:
+            break
+        for kind, result in left:  # one of each kind in turn
             case, whole, seconds = cases[int(rng.integers(len(cases)))]
-            one_stop(
-                kind,
-                case,
-                whole,
-                seconds,
-                work / f"stop-{len(found)}-{result.count}",
-                result.count < fresh,
-                rng,
-                result,
-            )
-        found.append(result)
+            folder = work / f"stop-{KINDS.index(kind)}-{result.count}"
+            one_stop(kind, case, whole, seconds, folder, result.count < fresh, rng, result)
         if tell is not None:
-            tell(f"{kind.name}: {result.identical} of {result.count} identical")
+            tell(", ".join(f"{f.identical} of {f.count} {f.kind}" for f in found))
     return found
 
 
@@ -148,10 +141,10 @@ def one_stop(
 # -- without the command: a notebook ---------------------------------------------------------------------------------
 
 
-def notebook(count: int, work: Path, seed: int = 3) -> Stops:
+def notebook(count: int, work: Path, seed: int = 3, until: float = math.inf) -> Stops:
     """Ctrl-C into `Solver.train` with `TrainingCheckpoints`; then `train` again, and elsewhere from the checkpoint."""
     rng, result = np.random.default_rng(seed), Stops("Solver.train in Python")
-    while result.count < count:
+    while result.count < count and time.monotonic() < until:
         features, rule, engine = (values[int(rng.integers(len(values)))] for values in (PLAIN, RULES, ENGINES))
         folder = work / f"notebook-{result.count}"
         shutil.rmtree(folder, ignore_errors=True)

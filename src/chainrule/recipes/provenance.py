@@ -36,7 +36,7 @@ _TOLD = {CHANGES: "changes", MAY: "may change"}
 def provenance(experiment: Experiment, solver: Solver) -> dict[str, Any]:
     """The environment, and the SHA-256 of the rows that are trained, validated and tested on, as they were read."""
     threads = getattr(solver.engine, "threads", int(os.environ.get("OMP_NUM_THREADS", "0") or 0))
-    return environment(engine_name(solver), threads) | {"rows": rows_sha256(experiment.splits)}
+    return {"format": FORMAT} | environment(engine_name(solver), threads) | {"rows": rows_sha256(experiment.splits)}
 
 
 def environment(engine: str, threads: int) -> dict[str, Any]:

@@ -153,7 +153,7 @@ def notebook(count: int, work: Path, seed: int = 3, until: float = math.inf) -> 
         whole = in_child(folder, partial(run, None))
         delay = float(rng.random()) * (time.perf_counter() - begun)
         got = in_child(folder, partial(run, folder), delay)
-        if got.get("said") is None:
+        if not got.get("said"):
             continue  # it had finished, or not begun
         elsewhere = in_child(folder, partial(run, folder, resume=True))
         result.count += 1

@@ -148,8 +148,8 @@ class Solver:
         Raises `DivergenceError` before a number that is not finite is used; `KeyboardInterrupt` after a Ctrl-C.
         """
         per_epoch, total = self.batches.steps_per_epoch, self.num_epochs * self.batches.steps_per_epoch
-        self._begin(per_epoch, total)
-        with one_thread(), CtrlC() as self._ctrl_c:
+        with CtrlC() as self._ctrl_c, one_thread():
+            self._begin(per_epoch, total)
             while self._continues(total):
                 try:
                     require_finite(self.engine)

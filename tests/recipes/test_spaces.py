@@ -163,3 +163,10 @@ def test_a_search_that_cannot_be_is_refused(override, said):
 def test_a_pruner_and_repeats_exclude_each_other():
     with pytest.raises(ConfigError, match="exclude each other"):
         apply_overrides(recipe(), ["search.pruner=median", "search.repeats=2"])
+
+
+def test_a_long_text_is_not_repeated_in_the_message() -> None:
+    """Found by the fuzzer that is guided by coverage."""
+    with pytest.raises(ConfigError) as caught:
+        parse_space(f"choice(1, {{b = _2{'[0.5, true]) ' * 300})")
+    assert len(str(caught.value)) < 300

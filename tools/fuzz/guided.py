@@ -26,7 +26,7 @@ import numpy as np
 from fuzz import checkpoints as stored
 from fuzz import folders
 from fuzz.cases import mutated
-from fuzz.judge import Hook, outcome, ring
+from fuzz.judge import Hook, outcome, ring, warm_up
 from fuzz.running import scratch_folder
 from fuzz.targets import DATA, Target, examples
 
@@ -139,6 +139,7 @@ def search(target: Target, seconds: float, seed: int = 0) -> Found:
     with scratch_folder() as scratch, warnings.catch_warnings():
         hook, corpus = Hook(Path(scratch)), list(examples(target))
         signal.signal(signal.SIGALRM, ring)
+        warm_up((target,), Path(scratch))
         warnings.simplefilter("error")
         for data in corpus:
             with lines:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import resource
@@ -103,6 +104,8 @@ def ring(*_: Any) -> None:
 
 def warm_up(targets: tuple[Target, ...], scratch: Path) -> None:
     """Whatever is imported late is imported now, and every example must be read."""
+    for name in ("ascii", "latin-1", "raw-unicode-escape", "utf-8", "utf-16"):  # of pickles and texts: fixed names
+        codecs.lookup(name)
     for target in targets:
         for data in examples(target):
             if b"canary" not in data:

@@ -233,7 +233,7 @@ def parse_space(text: str, where: str = "space") -> Space:
             values = {}
         if list(values) != ["values"]:  # also where a bracket in the text would have closed the list
             raise ConfigError(
-                f'{name}: must hold TOML values separated by commas, such as 0.5, 1e-3, "adam", got {inside!r}'
+                f'{name}: must hold TOML values separated by commas, such as 0.5, 1e-3, "adam", got {inside!r:.100}'
             )
         arguments = values["values"]
         if name == Choice.name:

@@ -169,6 +169,7 @@ def by_atheris(target: Target, seconds: float) -> None:
     with scratch_folder() as scratch:
         hook = Hook(Path(scratch))
         signal.signal(signal.SIGALRM, ring)
+        warm_up((target,), Path(scratch))
         for name, module in list(sys.modules.items()):
             if name.startswith("chainrule"):
                 _instrument(atheris, module)

@@ -4,7 +4,7 @@
     python tools/torture.py --quick               a few cases of each kind, on the screen only
     python tools/torture.py kills signals         these parts only; their sections of the page are written anew
 
-The parts: kills, commands, matrix, signals, hashes, faults; see `crashes/`.
+The parts: kills, commands, matrix, signals, hashes, cost, faults; see `crashes/`.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROCESSES ?= 2
 
-.PHONY: demo test setup setup-test lint format docs bench reproduce reproduce-quick mutation fuzz sanitize clean
+.PHONY: demo test setup setup-test lint format docs bench reproduce reproduce-quick mutation fuzz torture memory sbom sanitize clean
 
 demo: setup ## Set up, then train the default recipe on scikit-learn's digits.
 	$(BIN)/chainrule train digits-mlp
@@ -58,6 +58,15 @@ mutation: setup-test ## Plant faults and count how many the tests catch, into do
 
 fuzz: setup-test ## Damaged files of every kind, 20,000 of them, into docs/results/ (minutes).
 	$(BIN)/python tools/fuzz --report docs/results/fuzz.md
+
+torture: setup-test ## Runs killed, stopped and starved of disk, 500 kills among them, into docs/results/ (half an hour).
+	$(BIN)/python tools/torture.py
+
+memory: setup-test ## The predicted memory of every recipe beside what is measured, into docs/results/ (minutes).
+	$(BIN)/python tools/memory.py
+
+sbom: setup-test ## The bill of materials of what is installed, docs/sbom.json.
+	$(BIN)/python tools/sbom.py
 
 sanitize: setup-test ## The native engine under address, undefined-behaviour and thread sanitizers (minutes).
 	$(BIN)/python tools/sanitize.py

@@ -58,7 +58,7 @@ def test_small_steps_tell_of_large_ones(train: bool) -> None:
     network = cr.Network(layers, input_shape=(3, 16, 16), dtype="float64")
     import tracemalloc
 
-    rows = 40
+    rows = 400
     x, y = np.zeros((rows, 3, 16, 16)), np.zeros(rows, int)
     run = (lambda: network.loss(x, y)) if train else (lambda: network.scores(x))
     run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tracemalloc
 from typing import Any
 
@@ -14,7 +15,8 @@ from chainrule.network import Network
 from chainrule.optim import SGD
 
 NATIVE_ROWS, REFERENCE_ROWS = 128, 1000  # of an evaluation that are looked at together
-_SMALL = (2, 6)  # rows of the steps that are traced
+_FEW = 16  # rows of the first pass that is traced
+_MOST_TRACED = 1 << 28  # bytes that a pass may take to be traced; of larger ones the rest is reckoned
 
 
 def runs_native(network: Network, engine: str) -> bool:
@@ -42,32 +44,40 @@ def _arena(network: Network, rows: int, *, train: bool) -> int:
 
 
 def _traced(network: Network, rows: int, *, train: bool) -> int:
-    """The peak of a pass over `rows` rows, from those of two small ones: it grows by the same for each row."""
-    few, more = (_peak(network, n, train=train) for n in _SMALL)
-    each = max(more - few, 0) / (_SMALL[1] - _SMALL[0])
-    return int(few + each * (rows - _SMALL[0]))
+    """The peak of a pass over `rows` rows; it grows by the same for each once layers work in blocks of a size."""
+    few = min(rows, _FEW)
+    least = _peak(network, few, train=train)
+    many = min(rows, max(2 * few, int(_MOST_TRACED / max(least / few, 1))))
+    if rows == few:
+        return least
+    most = _peak(network, many, train=train)
+    if many == rows:
+        return most
+    half = _peak(network, many // 2, train=train)
+    return int(most + max(most - half, 0) / (many - many // 2) * (rows - many))
 
 
 def _peak(network: Network, rows: int, *, train: bool) -> int:
     twin = Network.from_config(network.config())
-    engine, x = ReferenceEngine(twin, SGD(0.0)), np.zeros((rows, *network.input_shape), network.dtype)
-    y = _targets(twin, rows)
+    engine = ReferenceEngine(twin, SGD(0.0))
 
-    def run() -> None:
+    def run(n: int) -> None:
+        x = np.zeros((n, *network.input_shape), network.dtype)
         if train:
-            engine.loss_and_gradients(x, y)
+            engine.loss_and_gradients(x, _targets(twin, n))
         else:
             engine.predict(x)
 
-    run()  # what is made once
+    run(1)  # what is made once
     already = tracemalloc.is_tracing()
     if not already:
         tracemalloc.start()
     try:
         tracemalloc.reset_peak()
         before = tracemalloc.get_traced_memory()[0]
-        run()
-        return tracemalloc.get_traced_memory()[1] - before
+        run(rows)
+        batch = rows * math.prod(network.input_shape) * network.dtype.itemsize
+        return tracemalloc.get_traced_memory()[1] - before - batch
     finally:
         if not already:
             tracemalloc.stop()

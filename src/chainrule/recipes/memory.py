@@ -136,18 +136,24 @@ def _add_training(taken: _Taken, recipe: Recipe, rows: Rows, network: Network, n
         taken.add("best weights", size + buffers)
     if lazily:
         taken.add("batches made ahead", _AHEAD * batch * (row + rows.row * rows.itemsize))
-    taken.add("a training step", training_bytes(network, batch, native=native) + batch * row)
+    step = training_bytes(network, batch, native=native) + batch * row
     largest = max(n for part, n in {**rows.source, **rows.parts}.items() if part != "train" or len(rows.source) == 1)
     together = min(NATIVE_ROWS if native else REFERENCE_ROWS, largest)
-    taken.add("an evaluation", evaluation_bytes(network, largest, native=native) + together * row)
+    evaluation = evaluation_bytes(network, largest, native=native) + together * row
     looked_at = recipe.train.num_train_samples
     if looked_at != "all" and looked_at < train:
-        taken.add("an evaluation", looked_at * row)
+        evaluation += looked_at * row
     state, held = size * (1 + slots) + buffers, kept * (size + buffers)
     good = state + held if recipe.train.on_divergence == "back-off" else 0
     taken.add("the state to go back to", good)
     own = state + held - size - buffers  # the solver's best weights are not copied
-    taken.add("a checkpoint", own + 2 * (state + held + good))  # as arrays in C order, and as the bytes of the file
+    checkpoint = own + 2 * (state + held + good)  # as arrays in C order, and as the bytes of the file
+    if native:  # its buffers stay
+        taken.add("a training step", step)
+        taken.add("an evaluation", evaluation)
+        taken.add("a checkpoint", checkpoint)
+    else:
+        taken.add("a training step, an evaluation or a checkpoint", max(step, evaluation, checkpoint))
 
 
 def known_rows(recipe: Recipe, source: Source | None = None) -> Rows:

@@ -186,13 +186,14 @@ def require_number(
     noun = "an integer" if integer else "a number"
     if isinstance(scalar, bool) or not isinstance(scalar, kinds):
         raise DTypeError(f"{owner}: {argument} must be {noun}, got {describe(value)}")
+    checked: Any = scalar
     bounds = []
     if low is not None:
         bounds.append(f"{'>' if open_low else '>='} {low:g}")
     if high is not None:
         bounds.append(f"{'<' if open_high else '<='} {high:g}")
     try:
-        number = float(scalar)
+        number = float(checked)
     except OverflowError:  # an integer beyond the floats
         number = math.inf
     fits = math.isfinite(number)

@@ -10,6 +10,7 @@ from chainrule.arrays import Shape
 from chainrule.errors import require_number
 from chainrule.layers.layer import Layer
 from chainrule.layers.sequential import Composite, Sequential
+from chainrule.typed import typed
 
 
 class LayerRow(NamedTuple):
@@ -55,6 +56,7 @@ class Summary:
         """FLOPs of one forward pass of one example."""
         return sum(r.flops for r in self.rows)
 
+    @typed
     def memory(self, batch_size: int, slots: int = 0) -> int:
         """Bytes a training step on `batch_size` examples keeps, by count of the numbers that must exist.
 

@@ -29,6 +29,7 @@ from chainrule.errors import ConfigError, DTypeError, describe, require_choice, 
 
 P = ParamSpec("P")
 R = TypeVar("R")
+C = TypeVar("C")
 #: Checks one value: the owner, the argument, the value -> the value as the function is to see it.
 Check = Callable[[str, str, Any], Any]
 
@@ -64,9 +65,9 @@ def typed(function: Callable[P, R]) -> Callable[P, R]:
     return wrapper
 
 
-def typed_fields(cls: type) -> type:
+def typed_fields(cls: type[C]) -> type[C]:
     """A frozen dataclass whose fields are checked against their annotations before anything else looks at them."""
-    then = cls.__dict__.get("__post_init__")
+    then = getattr(cls, "__post_init__", None)
     checks: dict[str, Check] | None = None
 
     def check(self: Any) -> None:
@@ -114,6 +115,8 @@ def _check_for(hint: Any) -> Check | None:
     options = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
     if typing.get_origin(hint) is typing.Annotated:
         return _check_for(typing.get_args(hint)[0])
+    if any(isinstance(o, type) and issubclass(o, os.PathLike) for o in map(_origin, options)):
+        options = tuple(option for option in options if option is not str)  # a path as text is checked as a path
     known = [_kind(option) for option in options]
     if any(kind is None for kind in known):
         return None
@@ -137,12 +140,19 @@ def _check_for(hint: Any) -> Check | None:
     return check
 
 
+def _origin(hint: Any) -> Any:
+    found = typing.get_origin(hint)
+    return hint if found is None else found
+
+
 class _NotOfKindError(Exception):
     """The value is of another kind."""
 
 
 def _kind(hint: Any) -> tuple[str, Check] | None:
     """What values of a type are called, and the check that takes one; None for a type that says nothing."""
+    if hint is Any or hint is object:
+        return None
     if hint is None or hint is type(None):
         return "None", _only_if(lambda value: value is None)
     for plain, named in _PLAIN.items():
@@ -162,9 +172,14 @@ def _kind(hint: Any) -> tuple[str, Check] | None:
         return "a dictionary", _only_if(lambda value: isinstance(value, collections.abc.Mapping))
     if kind in (collections.abc.Sequence, list, tuple):
         return _sequence(kind, options)
-    if kind is object or getattr(kind, "_is_protocol", False) or issubclass(kind, collections.abc.Iterable):
+    if kind is object or getattr(kind, "_is_protocol", False) or _is_open(kind):
         return None
     return f"a {kind.__name__}", _only_if(lambda value: isinstance(value, kind))
+
+
+def _is_open(kind: type) -> bool:
+    """Iterables that are not a class of their own making: what they hold is the function's business."""
+    return issubclass(kind, collections.abc.Iterable) and not hasattr(kind, "_fields")
 
 
 def _only_if(holds: Callable[[Any], bool]) -> Check:
@@ -217,7 +232,7 @@ def _path(owner: str, argument: str, value: Any) -> Any:
     except Exception:  # a path of the caller's own making may raise anything
         text = b""
     if not isinstance(text, str) or not text or "\0" in text or _is_unwritable(text):
-        raise ConfigError(f"{owner}: {argument} must be a path, got {describe(value)}")
+        raise DTypeError(f"{owner}: {argument} must be a path, got {describe(value)}")
     return value
 
 

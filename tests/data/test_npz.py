@@ -87,7 +87,7 @@ def test_limits_and_paths(tmp_path):
         read_npz(tmp_path / "absent", ("X",))
     with pytest.raises(DataError, match="readable"):
         read_npz(tmp_path, ("X",))
-    with pytest.raises(DTypeError, match="string or path"):
+    with pytest.raises(DTypeError, match="path must be"):
         read_npz(None, ("X",))
 
 

@@ -96,7 +96,7 @@ def test_moving_average():
 def test_pyplot_is_never_loaded():
     program = (
         "import sys, numpy as np; from chainrule.report import *; from chainrule.solver import History;"
-        "curves_figure(History(), ''); confusion_figure(np.eye(2, dtype=int), 'ab', '');"
+        "curves_figure(History(), ''); confusion_figure(np.eye(2, dtype=int), ['a', 'b'], '');"
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

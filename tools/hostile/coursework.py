@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +14,7 @@ X, W, B = R.normal(size=(4, 5)), R.normal(size=(5, 3)), R.normal(size=3)
 IMAGES, KERNELS = R.normal(size=(2, 3, 6, 6)), R.normal(size=(4, 3, 3, 3))
 CONV, POOL = {"stride": 1, "pad": 1}, {"pool_height": 2, "pool_width": 2, "stride": 2}
 Y, SIGNS = np.array([0, 2, 1, 0]), np.array([1, -1, 1, -1])
-MODEL_DATA = {"X_train": X, "y_train": Y, "X_val": X, "y_val": Y}
+SCORES, GRID, ROWS = R.normal(size=(4, 3)), R.normal(size=(4, 5, 5, 3)), R.normal(size=(4, 3, 6, 6))
 
 
 def _norm(channels: int) -> dict[str, Any]:
@@ -85,7 +84,7 @@ def _rule_config() -> dict[str, Any]:
 
 
 OTHERS: dict[str, Callable[[], dict[str, Any]]] = {
-    "softmax_loss": lambda: {"x": R.normal(size=(4, 3)), "y": Y},
+    "softmax_loss": lambda: {"x": SCORES, "y": Y},
     "svm_loss": lambda: {"x": np.arange(12.0).reshape(4, 3) % 5, "y": Y},
     "binary_svm_loss": lambda: {"x": np.arange(4.0) - 1.5, "y": SIGNS},
     "logistic_loss": lambda: {"x": np.arange(4.0) - 1.5, "y": SIGNS},
@@ -97,8 +96,8 @@ OTHERS: dict[str, Callable[[], dict[str, Any]]] = {
     "eval_numerical_gradient_blobs": _blobs,
     "eval_numerical_gradient_net": _net_blobs,
     "grad_check_sparse": lambda: {"f": lambda x: float((x * x).sum()), "x": X.copy(), "analytic_grad": 2 * X},
-    "visualize_grid": lambda: {"Xs": R.normal(size=(4, 5, 5, 3))},
-    "vis_grid": lambda: {"Xs": R.normal(size=(4, 5, 5, 3))},
+    "visualize_grid": lambda: {"Xs": GRID},
+    "vis_grid": lambda: {"Xs": GRID},
     "vis_nn": lambda: {"rows": [[np.ones((4, 4, 3)), np.zeros((4, 4, 3))]]},
     "sgd": lambda: {"w": X, "dw": X + 1, **_rule_config()},
     "sgd_momentum": lambda: {"w": X, "dw": X + 1, **_rule_config()},
@@ -161,7 +160,4 @@ def model_rows(instance: Any) -> dict[str, Any]:
     """Inputs and labels for a model of a course."""
     binary = type(instance).__name__ in ("LogisticClassifier", "SVM")
     images = type(instance).__name__ in ("ThreeLayerConvNet", "ConvNet")
-    return {"X": R.normal(size=(4, 3, 6, 6)) if images else X, "y": np.array([0, 1, 1, 0]) if binary else Y}
-
-
-PATHS = {"filename": Path("missing"), "ROOT": Path("missing"), "models_dir": Path("missing")}
+    return {"X": ROWS if images else X, "y": np.array([0, 1, 1, 0]) if binary else Y}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import itertools
 import zipfile
 from collections.abc import Callable
@@ -14,10 +15,13 @@ import numpy as np
 import chainrule as cr
 from chainrule import analysis, check, data, engines, ensembles, grade, recipes, report, solver
 from chainrule.courses import cs231n
+from chainrule.courses.common import layers as course_layers
 from chainrule.courses.common.solver import Solver as CourseSolver
 from chainrule.data import augment
 from chainrule.flat import FlatViews
 from chainrule.optim import Chain, Cosine, CyclicCosine, EpochDecay, OneCycle, ReduceOnPlateau, StepDecay, WarmUp
+from hostile.coursework import X as CX
+from hostile.coursework import Y as CY
 from hostile.values import PlantedError
 
 X = np.random.default_rng(0).normal(size=(6, 4))
@@ -204,7 +208,7 @@ INSTANCES: dict[Any, Callable[[], Any]] = {
     augment.Resize: lambda: augment.Resize(5, 6),
     augment.Rotation: lambda: augment.Rotation(10.0),
     augment.Translation: lambda: augment.Translation(0.2, 0.3),
-    CourseSolver: lambda: CourseSolver(cs_model(), dict(DATA)),
+    CourseSolver: lambda: CourseSolver(cs_model(), {"X_train": CX, "y_train": CY, "X_val": CX, "y_val": CY}),
     FlatViews: lambda: FlatViews({"W": (2, 3)}, np.float32),
     augment.RGB: augment.RGB,
 }
@@ -213,7 +217,7 @@ INSTANCES: dict[Any, Callable[[], Any]] = {
 def _console() -> Any:
     from rich.console import Console
 
-    return Console(file=open("/dev/null", "w"))
+    return Console(file=io.StringIO())
 
 
 def _state(one: Any) -> dict[str, Any]:
@@ -261,6 +265,7 @@ ARGUMENTS: dict[str, Callable[..., dict[str, Any]]] = {
     "network.Network.forward": lambda: {"x": X.astype(np.float32)},
     "network.Network.backward": lambda n: {"cache": n.forward(X.astype("f4"))[1], "dscores": np.ones((6, 3), "f4")},
     "network.Network.loss": lambda: {"X": X, "y": Y},
+    "network.Network.new_buffers": lambda n: {"cache": n.forward(X.astype(np.float32), train=True)[1]},
     "network.Network.update_buffers": lambda n: {"cache": n.forward(X.astype(np.float32), train=True)[1]},
     "network.Network.from_config": lambda: {"config": network().config()},
     "network.Network.diagnose": lambda: {"X": X, "y": Y, "step": 1},
@@ -286,6 +291,7 @@ ARGUMENTS: dict[str, Callable[..., dict[str, Any]]] = {
     "solver.Solver.save_checkpoint": lambda: {"folder": Path("saved")},
     "solver.save_network": lambda: {"folder": Path("saved network"), "network": network(), "extra": {"a": 1}},
     "solver.load_network": lambda: {"folder": Path("network").absolute()},
+    "solver.resume_training": lambda: {"folder": Path("all").absolute(), "solver": a_solver()},
     "solver.load_training": lambda: {"folder": Path("training").absolute(), "solver": a_solver()},
     "*.share": lambda: {"count": 2},
     "*.load_state": lambda one: _callback_state(one) if isinstance(one, solver.Callback) else _state(one),
@@ -309,7 +315,7 @@ ARGUMENTS: dict[str, Callable[..., dict[str, Any]]] = {
         "num_checks": 2,
     },
     "check.diagnose": lambda: {"forward": cr.ReLU(), "repair": False, "corners": False},
-    "check.find_checks": lambda: {"module": cs231n.edition(2020).layers},
+    "check.find_checks": lambda: {"module": course_layers},
     "check.gradcheck_file": lambda: {"path": Path("student.py").absolute(), "corners": False},
     "check.relative_error": lambda: {"got": X, "expected": X + 1e-9},
     "check.Diagnosis.from_json": lambda: {"found": diagnosis().to_json()},
@@ -329,6 +335,7 @@ ARGUMENTS: dict[str, Callable[..., dict[str, Any]]] = {
     "data.Source": lambda: {"name": "rows", "train": dataset(), "test": dataset()},
     "data.ShuffledBatches": lambda: {"n": 6, "batch_size": 2, "seed": 1},
     "data.ReplacementBatches": lambda: {"n": 6, "batch_size": 2, "seed": 1},
+    "data.LegacyBatches.indices": lambda: {"step": 0},
     "data.LegacyBatches": lambda: {"n": 6, "batch_size": 2, "rng": np.random.RandomState(0)},
     "data.LegacyBatches.load_state": lambda one: {"state": one.state()},
     "data.Loader": lambda: {
@@ -345,7 +352,7 @@ ARGUMENTS: dict[str, Callable[..., dict[str, Any]]] = {
     "data.Normalizer": lambda: {"mean": X.mean(axis=0), "scale": X.std(axis=0)},
     "data.Normalizer.fit": lambda: {"kind": "standard", "X_train": X},
     "data.Normalizer.from_dict": lambda: {"arrays": normalizer().to_dict()},
-    "data.Normalizer.require_shape": lambda: {"shape": (4,)},
+    "data.Normalizer.require_shape": lambda: {"shape": (6, 4)},
     "data.audit": lambda: {"name_or_folder": Path("images").absolute()},
     "data.find_folder": lambda: {"name": "mnist", "files": [["a", "b"]]},
     "data.fetch": lambda: {"name": "notmnist"},
@@ -359,7 +366,7 @@ ARGUMENTS: dict[str, Callable[..., dict[str, Any]]] = {
     "data.read_idx": lambda: {"path": Path("rows.idx").absolute()},
     "data.read_npz": lambda: {"path": Path("rows.npz").absolute(), "keys": ["X"]},
     "data.read_mat": lambda: {"path": Path("rows.mat").absolute(), "keys": ["X"]},
-    "data.extract": lambda: {"path": Path("rows.zip").absolute(), "folder": Path("extracted")},
+    "data.extract": lambda: {"path": Path("rows.zip").absolute(), "folder": fresh()},
     "data.iterate_members": lambda: {"path": Path("rows.zip").absolute()},
     "data.split_by_indices": lambda: {"dataset": dataset(), "train": np.array([0, 1]), "val": np.array([2])},
     "data.ordered_split": lambda: {"dataset": dataset(), "train": 3, "val": 1, "test": 1},
@@ -390,7 +397,7 @@ ARGUMENTS: dict[str, Callable[..., dict[str, Any]]] = {
     "ensembles.uncorrelated_errors": lambda: {"members": 3, "rows": 5, "seed": 1},
     "ensembles.usual_ensemble": lambda: {"members": [network(seed=1), network(seed=2)]},
     "ensembles.write_submission": lambda: {
-        "path": Path("out.csv"),
+        "path": Path("out.csv").absolute(),
         "ids": ["a", "b", "c"],
         "predictions": np.arange(3),
     },
@@ -424,9 +431,10 @@ ARGUMENTS: dict[str, Callable[..., dict[str, Any]]] = {
     "report.confusion_matrix": lambda: {"y": Y, "predicted": Y[::-1].copy(), "classes": 3},
     "report.confusion_figure": lambda: {"matrix": np.eye(3, dtype=int), "class_names": ["a", "b", "c"], "title": "t"},
     "report.save_figure": lambda: {"figure": report.curves_figure(history(), "t"), "path": Path("figure.png")},
-    "search.lr_range": lambda: {"recipe": recipe(), "steps": 5},
+    "search.lr_range": lambda: {"recipe": recipe(), "steps": 10},
     "search.search": lambda: {"recipe": searched(), "storage": f"sqlite:///{Path('study.db').absolute()}"},
     "search.Plan": lambda: {"recipe": searched()},
+    "courses.comp540.solver.Solver.check_accuracy": lambda: {"X": CX, "y": CY},
     "courses.comp540.solver.Solver": lambda: {"model": cs_model(), "data": dict(DATA)},
 }
 
@@ -542,3 +550,5 @@ def write_files(folder: Path) -> None:
         archive.writestr("a/b.txt", "some text")
     solver.save_network("network", network())
     a_trained().save_checkpoint("training")
+    (folder / "all").mkdir()
+    a_trained().save_checkpoint("all/step-00000002")

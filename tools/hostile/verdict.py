@@ -31,7 +31,7 @@ FAULTS = ("raw", "unnamed", "warning", "slow", "shape", "foreign", "not finite",
 
 _ARITY = re.compile(r"takes .* positional argument|missing .*required|missing required|unexpected keyword")
 
-SECONDS = 20.0  # far beyond any call of the matrix: a hang
+SECONDS = 90.0  # far beyond any call of the matrix: a hang
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,6 +114,8 @@ def judge(call: Callable[[], Any], expected: Expectation) -> Verdict:
             return Verdict("admitted", "NumPy's floating-point warning about numbers that are not finite or overflow")
         return Verdict("warning", f"{type(error).__name__}: {error}")
     except Exception as error:
+        if isinstance(expected.value, type) and (callable(expected.valid) or "int()" in str(error)):
+            return Verdict("own", "what the class that was given says of its arguments")
         if callable(expected.value) and isinstance(error, TypeError) and _ARITY.search(str(error)):
             return Verdict("own", "Python's error about the arguments of the caller's own function")
         return Verdict("raw", f"{type(error).__name__}: {str(error)[:150]}")
@@ -140,7 +142,9 @@ def judge_arguments(call: Callable[[], Any], valid_result: Any = None) -> Verdic
 def _typed(message: str, expected: Expectation) -> Verdict:
     lowered = message.lower()
     named = any(re.search(rf"(?<![a-z0-9_]){re.escape(n.lower())}", lowered) for n in expected.names)
-    if not named:
+    if not named and isinstance(expected.value, (str, pathlib.Path)) and str(expected.value) in message:
+        named = len(str(expected.value)) > 1  # the file or name itself
+    if not named and not re.match(r"unknown [a-z ]+ ", message):  # that names the thing and the value
         return Verdict("unnamed", f"does not name {expected.argument}: {message[:150]}")
     if not message.strip() or len(message) > 3000:
         return Verdict("unnamed", f"a message of {len(message)} characters")
@@ -150,6 +154,8 @@ def _typed(message: str, expected: Expectation) -> Verdict:
 def _accepted(result: Any, expected: Expectation) -> Verdict:
     value, valid = expected.value, expected.valid
     same = _safely_equal(result, expected.result)
+    if expected.any_value:
+        return Verdict("admitted", "declared")
     if expected.relation == "same":
         if same:
             return Verdict("equal")
@@ -318,6 +324,8 @@ def equal(a: Any, b: Any, depth: int = 0) -> bool:
         return a == b
     if isinstance(a, (str, bytes, pathlib.PurePath, set, type)) or callable(a):
         return a == b or callable(a)
+    if type(a).__module__.startswith("matplotlib"):  # a picture; its parts refer to each other
+        return True
     fields = _fields(a)
     return all(equal(v, _fields(b).get(k), depth + 1) for k, v in fields.items()) if fields else True
 

@@ -28,12 +28,14 @@ from chainrule.layers.conv_transpose2d import ConvTranspose2D
 from chainrule.layers.layer import Cost, Layer
 from chainrule.layers.sequential import Composite, Sequential, as_layers
 from chainrule.summary import aligned, stored_outputs
+from chainrule.typed import typed, typed_fields
 
 Flops = Literal["operations", "multiply-adds", "2-multiply-adds"]
 Bias = Literal["all", "convolutions", "none"]
 
 
 @dataclass(frozen=True)
+@typed_fields
 class Counting:
     """A convention of counting: which FLOPs, which biases, shared weights or not.
 
@@ -119,6 +121,7 @@ class Costs:
     def _total(self, column: str) -> int:
         return sum(getattr(row, column) for row in self.rows if row.depth == 0)
 
+    @typed
     def memory(self, batch_size: int = 1, slots: int = 0) -> Memory:
         """Parameters, gradients, `slots` optimiser slots; every layer's output and its gradient for `batch_size`."""
         require_number("Costs", "batch_size", batch_size, integer=True, low=1)
@@ -127,6 +130,7 @@ class Costs:
         outputs = math.prod(self.input_shape) + self._total("outputs")
         return Memory(weights, weights, slots * weights, 2 * self.itemsize * batch_size * outputs)
 
+    @typed
     def table(self, *, nested: bool = False) -> str:
         """The rows as text; `nested` shows what is inside composite layers too."""
         head = ("layer", "output shape", "parameters", "biases", "multiply-adds", "FLOPs", "sees", "stride")
@@ -147,6 +151,7 @@ class Costs:
     def __str__(self) -> str:
         return f"{self.table()}\n{self.counting}."
 
+    @typed
     def as_dict(self, batch_size: int = 1, slots: int = 0) -> dict[str, Any]:
         """Everything as plain values, for JSON."""
         rows = [
@@ -166,6 +171,7 @@ class Costs:
         }
 
 
+@typed
 def count_costs(
     layers: Sequence[Layer], input_shape: int | Sequence[int], counting: Counting | None = None, itemsize: int = 4
 ) -> Costs:

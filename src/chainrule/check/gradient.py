@@ -20,6 +20,8 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.check.differences import METHODS, Estimates, MethodName, Plan, Watched, differentiate, plan_for
 from chainrule.errors import ConfigError, DataError, DTypeError, ShapeError, describe, require_number, unknown
+from chainrule.require import as_numbers
+from chainrule.typed import typed
 
 #: With more than this share of the checked coordinates at kinks, a check says too little and fails.
 MOST_KINKS = 0.25
@@ -72,6 +74,7 @@ class GradientReport:
         return f"index {self.index}: expected {self.expected:.6g}, got {self.got:.6g} (relative error {self.error:.2g})"
 
 
+@typed
 def relative_error(got: Array, expected: Array, floor: float | None = None) -> float:
     """The largest |got − expected| / max(|got|, |expected|, floor) over all entries.
 
@@ -80,7 +83,7 @@ def relative_error(got: Array, expected: Array, floor: float | None = None) -> f
     >>> relative_error(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
     0.5
     """
-    a, n = np.asarray(got), np.asarray(expected)
+    a, n = (as_numbers("relative_error", k, v, "fiubc") for k, v in (("got", got), ("expected", expected)))
     if a.shape != n.shape:
         raise ShapeError(f"relative_error: got must have the shape of expected, {n.shape}, got {a.shape}")
     if a.size == 0:
@@ -89,6 +92,7 @@ def relative_error(got: Array, expected: Array, floor: float | None = None) -> f
     return float(np.max(_relative_errors(a, n, _largest(a, n) * 1e-3 if floor is None else floor)))
 
 
+@typed
 def check_gradient(
     f: Callable[[Array], Any],
     x: Array,
@@ -127,6 +131,7 @@ def check_gradient(
         raise DTypeError(f"check_gradient: f must be a function, got {describe(f)}")
     x = _require_input(x)
     _require_options(method, num_checks, step, tolerance)
+    require_number("check_gradient", "seed", seed, integer=True, low=0)
     rng = np.random.default_rng(seed)
     watched = Watched(f)
     given, x = x, x.copy()  # f may write to the array that it was given as a view of (a network's parameters, say)
@@ -162,7 +167,10 @@ def check_gradient(
         if not np.array_equal(cotangent, dout.astype(wide)):
             problems.append("gradient changes dout in place")
     takes_dout = takes_dout and value.ndim > 0
-    got = np.asarray(gradient)
+    try:
+        got = np.asarray(gradient)
+    except Exception:  # an object's own way to become an array may raise anything
+        raise DTypeError(f"check_gradient: gradient must be an array, got {describe(gradient)}") from None
     if got.dtype.kind not in "fiub":
         raise DTypeError(f"check_gradient: gradient must hold real numbers, got {describe(got)}")
     if got.size and not np.isfinite(got).all():  # wherever it is, at a kink or outside the coordinates that are drawn

@@ -17,11 +17,13 @@ from chainrule.arrays import Array, Shape
 from chainrule.check.differences import MethodName
 from chainrule.check.gradient import GradientReport, check_gradient
 from chainrule.check.snapshots import changed, snapshot
-from chainrule.errors import ConfigError, DTypeError, ShapeError, describe
+from chainrule.errors import ConfigError, DTypeError, ShapeError, describe, require_number
 from chainrule.initializers import fans
 from chainrule.layers import Layer
+from chainrule.layers.layer import as_shape
 from chainrule.losses import Loss
 from chainrule.losses.loss import Targets
+from chainrule.typed import typed
 
 #: The key from which layers that need one draw; any number does, as long as every call gets the same.
 KEY = 20_240_229
@@ -56,6 +58,7 @@ def draw_params(layer: Layer, x_shape: Shape, rng: np.random.Generator) -> dict[
     return drawn
 
 
+@typed
 def check_layer(
     layer: Layer,
     x_shape: Shape | None = None,
@@ -81,7 +84,8 @@ def check_layer(
     """
     if not isinstance(layer, Layer):
         raise DTypeError(f"check_layer: layer must be a layer, got {describe(layer)}")
-    shape = _example_shape(layer) if x_shape is None else tuple(x_shape)
+    require_number("check_layer", "seed", seed, integer=True, low=0)
+    shape = _example_shape(layer) if x_shape is None else as_shape("check_layer", "x_shape", x_shape)
     layer.bind(shape)
     rng = np.random.default_rng(seed)
     values = {"x": draw_input(shape, rng), **draw_params(layer, shape, rng)}
@@ -115,6 +119,7 @@ def check_layer(
     return reports
 
 
+@typed
 def check_loss(
     loss: Loss,
     scores_shape: Shape,
@@ -135,9 +140,13 @@ def check_loss(
     """
     if not isinstance(loss, Loss):
         raise DTypeError(f"check_loss: loss must be a loss, got {describe(loss)}")
+    require_number("check_loss", "seed", seed, integer=True, low=0)
+    scores_shape = as_shape("check_loss", "scores_shape", scores_shape)
+    if 0 in scores_shape:
+        raise ShapeError(f"check_loss: scores_shape must have no axis of length 0, got {scores_shape}")
     rng = np.random.default_rng(seed)
-    scores = draw_input(tuple(scores_shape), rng)
-    y = targets(rng, tuple(scores_shape)) if callable(targets) else targets
+    scores = draw_input(scores_shape, rng)
+    y = targets(rng, scores_shape) if callable(targets) else targets
     value, _ = loss(scores, y)
     if np.shape(value) != ():
         return _failure(

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import unknown
+from chainrule.typed import typed
 
 ROOT = "chainrule.courses"
 
@@ -72,6 +73,7 @@ class Course:
     files: Callable[[str], Mapping[str, File]]
     package: str = ""
 
+    @typed
     def edition(self, name: str | int) -> Edition:
         """The edition of that name or year; a `ConfigError` for an unknown one."""
         if str(name) not in self.editions:

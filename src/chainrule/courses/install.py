@@ -17,6 +17,7 @@ from pathlib import Path
 from chainrule.courses.course import ROOT, Course, Edition, File
 from chainrule.errors import ConfigError, DTypeError, describe, unknown
 from chainrule.files import sync_folder, write_atomically
+from chainrule.typed import typed
 
 #: The explicit list of courses.
 COURSES = ("comp540", "cs189", "cs231n", "eecs598")
@@ -40,6 +41,7 @@ def find(course: str) -> Course:
     return found
 
 
+@typed
 def install(course: str, edition: str | int, folder: str | os.PathLike[str], *, force: bool = False) -> list[Path]:
     """Write the code base of `course` into `folder` (created if need be), and return the files written.
 

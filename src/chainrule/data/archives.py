@@ -28,6 +28,7 @@ from chainrule.data.source import as_path
 from chainrule.data.tar import BLOCK, Stream, looks_like_tar, read_entries
 from chainrule.errors import ConfigError, DataError, DTypeError, describe, require_number
 from chainrule.files import sync_folder
+from chainrule.typed import typed
 
 MAX_FILES = 1_000_000
 MAX_BYTES = 2**33  # of all members together
@@ -58,6 +59,7 @@ class _Limits:
     ratio: float
 
 
+@typed
 def iterate_members(
     path: str | os.PathLike[str],
     *,
@@ -80,6 +82,7 @@ def iterate_members(
     return _members(owner, file, wanted, limits, Names())
 
 
+@typed
 def extract(
     path: str | os.PathLike[str],
     folder: str | os.PathLike[str],

@@ -14,7 +14,16 @@ from typing import Any, Protocol
 import numpy as np
 
 from chainrule.arrays import Stream, generator
-from chainrule.errors import ConfigError, DTypeError, describe, require_bool, require_number, unknown
+from chainrule.errors import (
+    ConfigError,
+    DataError,
+    DTypeError,
+    describe,
+    require_bool,
+    require_mapping,
+    require_number,
+    unknown,
+)
 
 
 @dataclass(frozen=True)
@@ -131,9 +140,14 @@ class LegacyBatches:
 
     def load_state(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from what `state` returned."""
-        position, has_gauss, self._next = (int(number) for number in state["numbers"])
-        key, gauss = np.array(state["key"], np.uint32), float(state["gauss"])
-        self.rng.set_state(("MT19937", key, position, has_gauss, gauss))
+        require_mapping("LegacyBatches", "state", state, "arrays")
+        try:
+            position, has_gauss, step = (int(number) for number in state["numbers"])
+            key, gauss = np.array(state["key"], np.uint32), float(state["gauss"])
+            self.rng.set_state(("MT19937", key, position, has_gauss, gauss))
+        except (LookupError, TypeError, ValueError, OverflowError):
+            raise DataError(f"LegacyBatches: state must be what state() returned, got {describe(state)}") from None
+        self._next = step
 
 
 def _check_sizes(batches: Any) -> None:
@@ -163,13 +177,13 @@ class Batches(Protocol):
 
 def make_batches(sampling: str | Batches, n: int, batch_size: int, seed: int) -> Batches:
     """The stream that a solver's `sampling` argument names: "shuffled", "replacement", or a stream itself."""
+    if not isinstance(sampling, str):
+        return require_batches("sampling", sampling, "a name or a stream of batches")
     if sampling == "shuffled":
         return ShuffledBatches(n, batch_size, seed, drop_last=False)
     if sampling == "replacement":
         return ReplacementBatches(n, batch_size, seed)
-    if isinstance(sampling, str):
-        raise unknown("sampling", sampling, ["shuffled", "replacement"])
-    return require_batches("sampling", sampling, "a name or a stream of batches")
+    raise unknown("sampling", sampling, ["shuffled", "replacement"])
 
 
 def require_batches(what: str, batches: Any, expected: str = "a stream of batches") -> Batches:

@@ -13,10 +13,12 @@ from chainrule.data.dataset import Dataset
 from chainrule.data.npz import read_npz
 from chainrule.data.source import Source, as_path, find_file, find_folder
 from chainrule.errors import DataError
+from chainrule.typed import typed
 
 FILES = ("data.npz",)
 
 
+@typed
 def load_binary20d(folder: str | os.PathLike[str]) -> Dataset:
     """The data set from `data.npz` in `folder`: X float64 (N, 20), y int64 in {0, 1}. Raises `DataError`."""
     file = find_file("load_binary20d", as_path("load_binary20d", folder), FILES)

@@ -15,6 +15,7 @@ from chainrule.data.cifar_pickle import parse_cifar_batch, parse_cifar_label_nam
 from chainrule.data.dataset import Dataset
 from chainrule.data.distribution import read_distribution
 from chainrule.data.source import Source, find_folder
+from chainrule.typed import typed
 
 TRAIN = tuple(f"data_batch_{i}" for i in range(1, 6))
 TEST = "test_batch"
@@ -39,6 +40,7 @@ _CLASSES = 10
 _MOST_BYTES = 40 << 20  # a batch has 31 MB
 
 
+@typed
 def load_cifar10(path: str | os.PathLike[str]) -> tuple[Dataset, Dataset]:
     """Training and test images uint8 (N, 3, 32, 32) with their labels, from the folder of batches or its archive.
 

@@ -15,6 +15,7 @@ from chainrule.data.dataset import Dataset
 from chainrule.data.distribution import read_distribution
 from chainrule.data.source import Source, find_folder
 from chainrule.errors import unknown
+from chainrule.typed import typed
 
 #: The two sets of labels, with the number of classes of each.
 LABELS = {"coarse": 20, "fine": 100}
@@ -25,6 +26,7 @@ PLACES = (f"{FOLDERS[0]}/train", f"{FOLDERS[1]}/train.bin", "train", "train.bin"
 _MOST_BYTES = 200 << 20  # the training part has 155 MB
 
 
+@typed
 def load_cifar100(path: str | os.PathLike[str], labels: str = "fine") -> tuple[Dataset, Dataset]:
     """Training and test images uint8 (N, 3, 32, 32) from the folder of files or its archive.
 

@@ -15,7 +15,8 @@ import numpy as np
 from chainrule.arrays import Shape
 from chainrule.data.mapped import take_rows
 from chainrule.data.rows import first_nonfinite_row
-from chainrule.errors import ConfigError, DataError, DTypeError, ShapeError, describe
+from chainrule.errors import ConfigError, DataError, DTypeError, ShapeError, describe, require_number, require_text
+from chainrule.typed import typed, typed_fields
 
 #: Labels above this are taken for identifiers, not class numbers: a count per class would not fit in memory.
 _MOST_CLASSES = 2**24
@@ -40,6 +41,7 @@ class Dataset:
     name: str = ""
 
     def __post_init__(self) -> None:
+        require_text("Dataset", "name", self.name)
         owner = self._owner
         X, y = _numbers(owner, "X", self.X), _numbers(owner, "y", self.y)
         if X.ndim < 2:
@@ -116,8 +118,11 @@ class Dataset:
         labels = (self.y + 1) // 2 if self._is_signs() else self.y
         return np.bincount(labels, minlength=classes).astype(np.int64)  # (C,)
 
+    @typed
     def class_name(self, label: int) -> str:
         """How messages call a class: its number, and its name where there is one."""
+        if self.class_names is not None:
+            require_number("Dataset", "label", label, integer=True, low=0, high=len(self.class_names) - 1)
         named = self.class_names is not None and self.class_names[label] != str(label)
         return f"{label} ({self.class_names[label]!r})" if named and self.class_names is not None else str(label)
 
@@ -126,7 +131,10 @@ class Dataset:
 
         Of a memory-mapped X, more than 256 MiB are copied on disk, and neighbouring rows not at all; see `mapped`.
         """
-        rows = np.asarray(indices)
+        try:
+            rows = np.asarray(indices)
+        except Exception:  # an object's own way to become an array may raise anything
+            rows = np.empty(0, object)
         if rows.ndim != 1 or rows.dtype.kind not in "iu":
             hint = "; for a mask use np.flatnonzero(mask)" if rows.dtype.kind == "b" else ""
             raise DTypeError(f"{self._owner}: indices must be one axis of integers, got {describe(indices)}{hint}")
@@ -178,6 +186,7 @@ class Dataset:
 
 
 @dataclass(frozen=True, eq=False)
+@typed_fields
 class Splits:
     """The parts of one data set: `train`, and `val` and `test` where there are any."""
 

@@ -10,8 +10,10 @@ import numpy as np
 from chainrule.arrays import Stream, derive_key, generator
 from chainrule.data.dataset import Dataset, Splits
 from chainrule.errors import ConfigError, DataError, DTypeError, describe, require_number
+from chainrule.typed import typed
 
 
+@typed
 def k_fold(dataset: Dataset, k: int, *, seed: int | None = None) -> Iterator[Splits]:
     """k splits; each row is in `val` of exactly one of them and in `train` of the others.
 
@@ -27,6 +29,7 @@ def k_fold(dataset: Dataset, k: int, *, seed: int | None = None) -> Iterator[Spl
     return _splits(dataset, np.array_split(order, k))
 
 
+@typed
 def stratified_k_fold(dataset: Dataset, k: int, *, seed: int) -> Iterator[Splits]:
     """`k_fold` with the same share of every class in each fold (to within one row).
 
@@ -49,6 +52,7 @@ def stratified_k_fold(dataset: Dataset, k: int, *, seed: int) -> Iterator[Splits
     return _splits(dataset, [rows for _, rows in draw.split(np.empty(len(dataset)), dataset.y)])
 
 
+@typed
 def split_by_indices(dataset: Dataset, *, train: Any, val: Any = None, test: Any = None) -> Splits:
     """The rows at the given indices, in the given order; rows that no part names are left out.
 

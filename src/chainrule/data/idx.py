@@ -23,6 +23,7 @@ import numpy as np
 from chainrule.arrays import Shape
 from chainrule.data.source import as_path
 from chainrule.errors import DataError, require_number
+from chainrule.typed import typed
 
 _DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _MOST_AXES = 32
@@ -31,6 +32,7 @@ _DEFLATE_RATIO = 1032  # deflate makes at most 1,032 bytes of one (zlib technica
 _CHUNK = 2**20
 
 
+@typed
 def read_idx(path: str | os.PathLike[str], *, max_bytes: int = _MOST_BYTES) -> np.ndarray:
     """The array in an idx file, in the machine's byte order.
 

@@ -21,6 +21,7 @@ from chainrule.data.batches import Batches, checked_rows, require_batches
 from chainrule.data.memory import Memory
 from chainrule.data.normalized import NormalizedRows
 from chainrule.errors import ChainruleError, ConfigError, DataError, DTypeError, ShapeError, describe, require_number
+from chainrule.typed import typed
 
 Batch = tuple[np.ndarray, np.ndarray]
 
@@ -57,10 +58,14 @@ class Loader:
             raise DTypeError(f"Loader: X must be an array or NormalizedRows, got {describe(X)}")
         if not isinstance(y, np.ndarray):
             raise DTypeError(f"Loader: y must be an array, got {describe(y)}")
+        if isinstance(y, np.ma.MaskedArray) or (isinstance(y, np.ndarray) and y.dtype.kind not in "fiub"):
+            raise DTypeError(f"Loader: y must be a plain array of real numbers, got {describe(y)}")
         if X.ndim == 0 or y.ndim == 0 or len(X) == 0 or len(X) != len(y):
             raise ShapeError(f"Loader: X and y must have equally many rows (>= 1), got {X.shape} and {y.shape}")
         if len(X) > 2**32:
             raise ShapeError(f"Loader: X must have at most 2**32 rows, got {len(X)}")
+        if classes is not None:
+            require_number("Loader", "classes", classes, integer=True, low=1)
         require_number("Loader", "workers", workers, integer=True, low=0)
         require_number("Loader", "ahead", ahead, integer=True, low=1)
         self.normalized = X if isinstance(X, NormalizedRows) else None
@@ -73,16 +78,19 @@ class Loader:
             require_images("Loader", self.X[:1])
             self._try()
 
+    @typed
     def batch(self, step: int) -> Batch:
         """The batch of 0-based global `step`."""
         return self.make(self.rows(step), step)
 
+    @typed
     def stream(self, first: int, last: int) -> BatchStream:
         """The batches of the steps from `first` to before `last`, in order; a context that ends its threads."""
         require_number("Loader", "first", first, integer=True, low=0)
         require_number("Loader", "last", last, integer=True, low=0)
         return BatchStream(self, int(first), int(last))
 
+    @typed
     def rows(self, step: int) -> np.ndarray:
         """Which rows of the set are in the batch of `step`."""
         return checked_rows("Loader: batches", self.batches, step, len(self.X))

@@ -24,6 +24,7 @@ from chainrule.arrays import Shape
 from chainrule.data.source import as_path
 from chainrule.errors import DataError, DTypeError, describe, require_number
 from chainrule.files import read_at_most
+from chainrule.typed import typed
 
 _MOST_BYTES = 2**31
 _MOST_AXES = 32
@@ -68,6 +69,7 @@ class _Variable:
         return _OTHER.get(self.kind, f"a variable of unknown class {self.kind}")
 
 
+@typed
 def read_mat(
     path: str | os.PathLike[str], keys: Sequence[str] | None = None, *, max_bytes: int = _MOST_BYTES
 ) -> dict[str, np.ndarray]:

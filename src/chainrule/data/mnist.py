@@ -20,6 +20,7 @@ from chainrule.data.distribution import read_distribution
 from chainrule.data.idx import parse_idx
 from chainrule.data.source import Source, find_folder
 from chainrule.errors import DataError, unknown
+from chainrule.typed import typed
 
 _MOST_BYTES = 2**30  # of one file; EMNIST by class has 547 MB of training images
 
@@ -60,6 +61,7 @@ MNIST_FILES = {
 EMNIST_ARCHIVES = ("gzip.zip", "emnist-gzip.zip", "emnist.zip")
 
 
+@typed
 def load_mnist(folder: str | os.PathLike[str]) -> tuple[Dataset, Dataset]:
     """The training and the test set in `folder`: X uint8 (N, 1, 28, 28) from 0 to 255, y int64, classes "0" to "9".
 
@@ -69,11 +71,13 @@ def load_mnist(folder: str | os.PathLike[str]) -> tuple[Dataset, Dataset]:
     return _load("load_mnist", folder, list(MNIST_FILES.values()), tuple(digits), "mnist")
 
 
+@typed
 def load_fashion_mnist(folder: str | os.PathLike[str]) -> tuple[Dataset, Dataset]:
     """Fashion-MNIST from a folder or archive, as `load_mnist` reads MNIST: the files have the same names."""
     return _load("load_fashion_mnist", folder, list(MNIST_FILES.values()), FASHION_CLASSES, "fashion-mnist")
 
 
+@typed
 def load_emnist(folder: str | os.PathLike[str], part: str) -> tuple[Dataset, Dataset]:
     """The training and test images of one `part` of EMNIST (see `EMNIST_CLASSES`), upright, uint8 (N, 1, 28, 28).
 

@@ -16,7 +16,7 @@ from chainrule.arrays import Shape
 from chainrule.data.memory import Memory, on_page
 from chainrule.data.rows import row_blocks
 from chainrule.data.transforms import Normalizer
-from chainrule.errors import DTypeError, ShapeError, describe
+from chainrule.errors import DataError, DTypeError, ShapeError, describe
 
 _BLOCK = 2**15  # elements at a time: what they take in float64 stays in cache
 _PAIRS = {4: np.complex64, 8: np.complex128}  # two floats of so many bytes, moved as one
@@ -67,7 +67,13 @@ class NormalizedRows:
         return int(self.X.shape[0])
 
     def __getitem__(self, rows: Any) -> np.ndarray:
-        taken = np.asarray(self.X[rows])
+        try:
+            taken = np.asarray(self.X[rows])
+        except Exception:  # an object's own way to become an index may raise anything
+            if isinstance(rows, (int, np.integer)):
+                raise  # the end of an iteration
+            expected = f"row numbers from 0 to {len(self) - 1}, a slice or an index"
+            raise DataError(f"NormalizedRows: rows must be {expected}, got {describe(rows)}") from None
         return self.normalize(taken[None])[0] if taken.ndim < self.X.ndim else self.normalize(taken)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

@@ -11,6 +11,7 @@ import os
 from chainrule.data.image_folder import load_image_folder
 from chainrule.data.source import Source, as_path, find_folder
 from chainrule.errors import DataError
+from chainrule.typed import typed
 
 FOLDER = "notMNIST_small"
 LETTERS = tuple("ABCDEFGHIJ")
@@ -18,6 +19,7 @@ LETTERS = tuple("ABCDEFGHIJ")
 PLACES = ("notMNIST_small.tar.gz", f"{FOLDER}/A/MDEtMDEtMDAudHRm.png", "A/MDEtMDEtMDAudHRm.png")
 
 
+@typed
 def load_notmnist(path: str | os.PathLike[str]) -> Source:
     """The images uint8 (N, 1, 28, 28) with labels 0 to 9 for A to J, from the archive or its folder.
 

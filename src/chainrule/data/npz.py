@@ -16,12 +16,14 @@ import numpy as np
 
 from chainrule.data.source import as_path
 from chainrule.errors import DataError, DTypeError, describe, require_number
+from chainrule.typed import typed
 
 _MOST_BYTES = 2**31
 _MOST_NAME = 255
 _DEFLATE_RATIO = 1032  # deflate makes at most 1,032 bytes of one
 
 
+@typed
 def read_npz(
     path: str | os.PathLike[str], keys: Sequence[str] | None = None, *, max_bytes: int = _MOST_BYTES
 ) -> dict[str, np.ndarray]:

@@ -27,7 +27,7 @@ from chainrule.data.mnist import EMNIST_CLASSES, MNIST_FILES, emnist_files, load
 from chainrule.data.npz import read_npz
 from chainrule.data.reader import COMMON, Part, Reader, finished
 from chainrule.data.source import Source, as_path
-from chainrule.errors import ConfigError, DataError, DTypeError, describe, unknown
+from chainrule.errors import ConfigError, DataError, DTypeError, describe, shown, unknown
 
 
 def read(
@@ -73,7 +73,7 @@ def read(
         path = Path(os.path.expanduser(as_path("read", source)))
         if not os.path.exists(path):
             hint = f"; for the data set of that name use load({source!r})" if source in CATALOG else ""
-            raise DataError(f"read: source must be a path that exists or an object, got {str(source)!r}{hint}")
+            raise DataError(f"read: source must be a path that exists or an object, got {shown(str(source))}{hint}")
         source = path
     elif kind in _OF_PATHS:
         raise ConfigError(f"read: source must be a path for kind {kind!r}, got {describe(source)}")

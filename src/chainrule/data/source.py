@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from chainrule.data.dataset import Dataset
 from chainrule.data.facts import FACTS
 from chainrule.errors import DataError, DTypeError, describe
+from chainrule.typed import typed, typed_fields
 
 #: The environment variable that names the folder with one subfolder a data set.
 VARIABLE = "CHAINRULE_DATA"
@@ -24,6 +25,7 @@ class Skipped(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+@typed_fields
 class Source:
     """A data set by name.
 
@@ -74,6 +76,7 @@ def find_file(owner: str, folder: Path, names: Sequence[str]) -> Path:
     raise DataError(f"{owner}: folder must hold {_either(names)}, got {str(folder)!r}, which does not")
 
 
+@typed
 def find_folder(name: str, files: Sequence[Sequence[str]], *, folder: str | None = None) -> Path:
     """The folder of data set `name`: the first that holds its `files`, each given as its alternative file names.
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.data.reader import Part
-from chainrule.errors import ConfigError, DataError, DTypeError, describe, unknown
+from chainrule.errors import ConfigError, DataError, DTypeError, describe, shown, unknown
 
 OPTIONS = ("inputs", "target", "target_as", "missing")
 TARGETS = ("y", "label", "labels", "target", "class")
@@ -29,7 +29,7 @@ def part_of_columns(where: str, columns: Mapping[str, np.ndarray], options: Mapp
     columns that are not there, `DataError` naming row and column for gaps and for texts among inputs.
     """
     target_as, missing = options.get("target_as", "auto"), options.get("missing", "raise")
-    if target_as not in _TARGET_KINDS:
+    if not isinstance(target_as, str) or target_as not in _TARGET_KINDS:
         raise unknown("kind of target", target_as, _TARGET_KINDS)
     if missing not in _MISSING:
         raise unknown("way with missing values", missing, _MISSING)
@@ -84,7 +84,7 @@ def _column(option: str, columns: Mapping[str, Any], given: Any) -> str:
         return names[given]
     if not isinstance(given, (str, int)) or isinstance(given, bool):
         raise DTypeError(f"read: {option} must be a column's name or index, got {describe(given)}")
-    raise ConfigError(f"read: {option} must be one of the columns {_listed(columns)}, got {given!r}")
+    raise ConfigError(f"read: {option} must be one of the columns {_listed(columns)}, got {shown(given)}")
 
 
 def _inputs(columns: Mapping[str, Any], target: str, given: Any) -> list[str]:

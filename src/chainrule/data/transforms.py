@@ -11,7 +11,16 @@ import numpy as np
 
 from chainrule.arrays import Shape
 from chainrule.data.rows import first_nonfinite_row, row_blocks
-from chainrule.errors import ConfigError, DataError, DTypeError, ShapeError, describe, require_number, unknown
+from chainrule.errors import (
+    ConfigError,
+    DataError,
+    DTypeError,
+    ShapeError,
+    describe,
+    require_choice,
+    require_number,
+)
+from chainrule.require import as_numbers
 
 #: The choices of `Normalizer.fit`.
 NORMALIZATIONS = ("none", "unit", "symmetric", "standard", "center", "channel")
@@ -54,12 +63,7 @@ class Normalizer:
 
     def __post_init__(self) -> None:
         for argument in ("mean", "scale"):
-            try:
-                value = np.array(getattr(self, argument), dtype=np.float64)
-            except (TypeError, ValueError):
-                raise DTypeError(
-                    f"Normalizer: {argument} must be an array of numbers, got {describe(getattr(self, argument))}"
-                ) from None
+            value = np.array(as_numbers("Normalizer", argument, getattr(self, argument)), dtype=np.float64)
             if not np.isfinite(value).all() or (argument == "scale" and not (value > 0).all()):
                 limits = "finite and > 0" if argument == "scale" else "finite"
                 raise DataError(f"Normalizer: {argument} must be {limits}, got {describe(value)} that is not")
@@ -78,9 +82,8 @@ class Normalizer:
         standard: also divided by the standard deviation of each feature, which is 1 for a constant one. channel: the
         same with one mean and deviation a channel, over all rows and pixels of it.
         """
-        _require_rows("Normalizer", X_train)
-        if kind not in NORMALIZATIONS:
-            raise unknown("normalization", kind, NORMALIZATIONS)
+        _require_rows("Normalizer", X_train, "X_train")
+        require_choice("Normalizer", "kind", kind, NORMALIZATIONS)
         if max_value is not None:
             require_number("Normalizer", "max_value", max_value, low=0, open_low=True)
         row = first_nonfinite_row(X_train)
@@ -112,6 +115,9 @@ class Normalizer:
 
     def require_shape(self, shape: Shape) -> None:
         """Raise unless rows of an array of `shape` are what this normaliser was fitted on."""
+        if not isinstance(shape, (tuple, list)) or not shape or not all(isinstance(size, int) for size in shape):
+            raise DTypeError(f"Normalizer: shape must be a tuple of integers, got {describe(shape)}")
+        shape = tuple(shape)
         if self.mean.shape not in ((), shape[1:], (*shape[1:2], *(1,) * (len(shape) - 2))):
             raise ShapeError(f"Normalizer: rows of X must have shape {self.mean.shape}, got X of shape {shape}")
 
@@ -140,18 +146,24 @@ def _moments(X: np.ndarray, axes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarr
     return mean, np.where((low < high) & (deviation > 0), deviation, 1.0)
 
 
-def _require_rows(owner: str, X: Any) -> None:
+def _require_rows(owner: str, X: Any, argument: str = "X") -> None:
+    if isinstance(X, (np.ma.MaskedArray, np.matrix)):
+        raise DTypeError(f"{owner}: {argument} must be a plain array, got {type(X).__name__} of shape {X.shape}")
     if not isinstance(X, np.ndarray) or X.dtype.kind not in "iuf":
-        raise DTypeError(f"{owner}: X must be an array of integers or floats, got {describe(X)}")
+        raise DTypeError(f"{owner}: {argument} must be an array of integers or floats, got {describe(X)}")
     if X.ndim < 2 or X.size == 0:
-        raise ShapeError(f"{owner}: X must have axes (N, ...) of length >= 1, at least two, got shape {X.shape}")
+        raise ShapeError(
+            f"{owner}: {argument} must have axes (N, ...) of length >= 1, at least two, got shape {X.shape}"
+        )
 
 
 def _floating(owner: str, dtype: Any) -> np.dtype:
     try:
-        kind = np.dtype(dtype)
-    except TypeError:
+        kind = np.dtype(dtype if isinstance(dtype, (str, type, np.dtype)) else object)
+    except Exception:  # a text or class of the caller's own making may raise anything
         raise DTypeError(f"{owner}: dtype must be a floating-point dtype, got {describe(dtype)}") from None
     if kind.kind != "f":
-        raise DTypeError(f"{owner}: dtype must be a floating-point dtype, got {kind}")
+        raise DTypeError(
+            f"{owner}: dtype must be a floating-point dtype, got {kind if kind != object else describe(dtype)}"
+        )
     return kind

@@ -21,6 +21,7 @@ from chainrule.errors import (
     DTypeError,
     ShapeError,
     describe,
+    require_bool,
     require_list,
     require_number,
 )
@@ -177,11 +178,21 @@ def _checked_evaluate(evaluate: Callable[..., Evaluation]) -> Callable[..., Eval
     return wrapper
 
 
+def _checked_plan(plan: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(plan)
+    def wrapper(self: Any, rows: int = 1, *, train: bool = True) -> Any:
+        require_bool(type(self).__name__, "train", train)
+        return plan(self, rows, train=train)
+
+    return wrapper
+
+
 #: By the method's name, what stands in front of it.
 _WRAPPERS: dict[str, Callable[[Any], Any]] = {
     "step": _checked_step,
     "steps": _checked_steps,
     "evaluate": _checked_evaluate,
+    "plan": _checked_plan,
 }
 
 

@@ -14,7 +14,7 @@ from chainrule.engines.engine import Evaluation, StepByStep, require_same_arrays
 from chainrule.engines.finite import HARMLESS, first_nonfinite, is_tame
 from chainrule.engines.function_rule import FunctionRule
 from chainrule.engines.one_thread import one_thread
-from chainrule.errors import DivergenceError, require_instance, require_mapping, require_number
+from chainrule.errors import DivergenceError, require_instance, require_mapping, require_number, require_text
 from chainrule.network import Network, as_array
 from chainrule.optim import Step, UpdateRule
 
@@ -155,6 +155,8 @@ def _checked_init(init: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(init)
     def wrapper(self: Any, network: Network, rule: UpdateRule | FunctionRule, *options: Any, **named: Any) -> None:
         _require_network_and_rule(type(self).__name__, network, rule)
+        if named.get("instruction_set") is not None:
+            require_text(type(self).__name__, "instruction_set", named["instruction_set"])
         init(self, network, rule, *options, **named)
 
     return wrapper

@@ -21,11 +21,13 @@ import numpy as np
 
 from chainrule.arrays import Array, Stream, generator
 from chainrule.data.bootstrap import bootstrap_rows, out_of_bag
+from chainrule.data.normalized import NormalizedRows
 from chainrule.ensembles.ensemble import Ensemble, Member, usual_ensemble
 from chainrule.ensembles.runs import shared_training_rows
 from chainrule.errors import ConfigError, ShapeError, require_number
 from chainrule.network import as_array
 from chainrule.recipes.run import Run
+from chainrule.typed import typed
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class OutOfBag:
     training_rows: int
 
 
+@typed
 def bagging_table(errors: Array) -> list[BaggingRow]:
     """One row for each number of members L = 1 ... M, of errors (M, N) or (M, N, K): members, rows, outputs.
 
@@ -74,11 +77,16 @@ def bagging_table(errors: Array) -> list[BaggingRow]:
     return table
 
 
+@typed
 def prediction_errors(ensemble: Ensemble, X: Array, y: Array) -> Array:
     """Each member's errors on the rows (X, y): (M, N, C) of probabilities, or (M, N, K) of a regression's values."""
     targets = as_array("y", y)
     if not (ensemble.is_regression or ensemble.has_probabilities):
         raise ConfigError(f"prediction_errors: {ensemble.loss.name} defines no probabilities, so errors have no size")
+    if not isinstance(X, NormalizedRows):
+        X = as_array("X", X)
+    if targets.ndim == 0 or len(X.shape) == 0 or len(X) != len(targets):
+        raise ShapeError(f"prediction_errors: X and y must have equally many rows, got {X.shape} and {targets.shape}")
     n, errors = len(targets), []
     truth = targets if ensemble.is_regression else np.eye(ensemble.classes)[ensemble.labels(targets)]
     for member in ensemble.members:
@@ -87,24 +95,28 @@ def prediction_errors(ensemble: Ensemble, X: Array, y: Array) -> Array:
     return np.stack(errors)
 
 
+@typed
 def uncorrelated_errors(members: int, rows: int, seed: int = 0) -> Array:
     """Errors (members, rows) of mean zero and correlation zero, exactly so on these rows: E_bag = E_av/L.
 
     Normal draws, made orthogonal to each other and to a constant; each member has a mean squared error of 1.
     """
     require_number("uncorrelated_errors", "members", members, integer=True, low=1)
-    require_number("uncorrelated_errors", "rows", rows, integer=True, low=members + 1)
+    require_number("uncorrelated_errors", "rows", rows, integer=True, low=members + 1, high=2**31 // members)
     drawn = generator(seed, Stream.SUBSET).standard_normal((rows, members))
     basis, _ = np.linalg.qr(np.column_stack([np.ones(rows), drawn]))
     return basis[:, 1:].T * np.sqrt(rows)
 
 
+@typed
 def out_of_bag_score(runs: Sequence[Run]) -> OutOfBag:
     """The out-of-bag score of bagged runs. Raises `ConfigError` for a run that had no bootstrap sample.
 
     Each training row is predicted by the members whose samples it is not in: by the mean of their probabilities or
     values, or by their votes where the loss defines no probabilities.
     """
+    if not runs:
+        raise ConfigError("out_of_bag_score: runs must hold at least one run, got none")
     seeds = [_bootstrap_seed(run) for run in runs]
     train = shared_training_rows(runs)
     ensemble = usual_ensemble([Member(run.network, run.normalizer) for run in runs])

@@ -21,6 +21,8 @@ import numpy as np
 
 from chainrule.arrays import Array
 from chainrule.errors import ShapeError
+from chainrule.require import as_numbers
+from chainrule.typed import typed
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,14 @@ class Comparison:
     ensemble_loss: float | None
 
 
+@typed
 def paired_difference(a: Array, b: Array) -> tuple[float, float]:
     """The mean of a − b over rows (N,), and its standard error; NaN for a single row.
 
     >>> paired_difference(np.array([1.0, 1.0, 0.0, 1.0]), np.array([1.0, 0.0, 0.0, 0.0]))
     (0.5, 0.28867513459481287)
     """
+    a, b = as_numbers("paired_difference", "a", a), as_numbers("paired_difference", "b", b)
     if a.ndim != 1 or a.shape != b.shape or len(a) == 0:
         raise ShapeError(f"paired_difference: a and b must have one shape (N,), N >= 1, got {a.shape} and {b.shape}")
     d = a.astype(np.float64) - b  # (N,)

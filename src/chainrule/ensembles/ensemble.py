@@ -24,17 +24,19 @@ from chainrule.data import NormalizedRows, Normalizer
 from chainrule.engines import make_engine
 from chainrule.ensembles.comparison import Comparison, paired_difference
 from chainrule.ensembles.views import Views, viewed
-from chainrule.errors import ConfigError, DTypeError, ShapeError, describe, require_bool
+from chainrule.errors import ConfigError, DTypeError, ShapeError, describe, require_bool, shown
 from chainrule.losses import Logistic
 from chainrule.losses.loss import check, zero_one
 from chainrule.network import Network, as_array
 from chainrule.optim import SGD
+from chainrule.typed import typed, typed_fields
 
 _ROWS = 1000  # at a time
 _LEAST = float(np.finfo(np.float32).tiny)  # the least probability whose logarithm is taken
 
 
 @dataclass(frozen=True, eq=False)
+@typed_fields
 class Member:
     """A network, and the normaliser of its inputs where those are given as they come from files.
 
@@ -80,7 +82,7 @@ class Ensemble:
             raise DTypeError(f"Ensemble: members must be a list of networks, at least one, got {describe(members)}")
         require_bool("Ensemble", "votes", votes)
         if not isinstance(views, (list, tuple)) or not all(isinstance(view, Views) for view in views):
-            raise DTypeError(f"Ensemble: views must be a list of views, such as parse_views gives, got {views!r}")
+            raise DTypeError(f"Ensemble: views must be a list of views, such as parse_views gives, got {shown(views)}")
         self.members = tuple(m if isinstance(m, Member) else Member(m) for m in given)
         self.votes, self.views = votes, tuple(views)
         self.loss = self.members[0].network.loss_function
@@ -163,6 +165,9 @@ class Ensemble:
 
     def _checked_targets(self, X: Array, y: Array) -> Array:
         targets = as_array("y", y)
+        X = X if isinstance(X, NormalizedRows) else as_array("X", X)
+        if len(X.shape) == 0:
+            raise ShapeError(f"Ensemble: X must have axes (N, ...) with N >= 1, got shape {X.shape}")
         network = self.members[0].network
         if targets.ndim == 0 or len(targets) != len(X):
             raise ShapeError(f"Ensemble: X and y must have equally many rows, got {len(X)} and shape {targets.shape}")
@@ -249,6 +254,7 @@ class Ensemble:
                 raise ConfigError(f"Ensemble: members must have one threshold, {ours:g}; member {i} has {theirs:g}")
 
 
+@typed
 def usual_ensemble(members: Sequence[Network | Member], *, views: Sequence[Views] = ()) -> Ensemble:
     """The ensemble that averages where the members' loss gives something to average, and counts votes elsewhere."""
     counting = not (_is_regression(_network(members[0])) or _defines_probabilities(_network(members[0])))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.ensembles.bagging import BaggingRow
 from chainrule.report.plots import BLUE, ORANGE, new_figure
+from chainrule.typed import typed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 _DARK = "#555555"
 
 
+@typed
 def bagging_figure(studies: Sequence[tuple[str, Sequence[BaggingRow]]]) -> Figure:
     """One column a study (its title and its table): E_av, E_bag and E_av/L above, the correlation of errors below."""
     figure = new_figure((5.2 * len(studies), 6.0))

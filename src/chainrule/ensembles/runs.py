@@ -20,6 +20,7 @@ from chainrule.recipes.recipe import Recipe, require_recipe
 from chainrule.recipes.run import RECIPE, Run, finish, load_run, new_run_folder
 from chainrule.recipes.run import train as run_training
 from chainrule.solver import Callback, load_network
+from chainrule.typed import typed
 
 SNAPSHOTS = "snapshots"
 
@@ -28,11 +29,13 @@ _ROWS = ("name", "folder", "resize", "channels", "on_bad", "prepare")
 _SPLIT = ("split", "train", "val", "test", "seed")
 
 
+@typed
 def load_runs(paths: Sequence[str | Path]) -> list[Run]:
     """The runs that `paths` stand for: a run folder, one with snapshots for these, a folder of runs for all in it."""
     return [run for path in paths for run in _expanded(path)]
 
 
+@typed
 def ensemble_of(runs: Sequence[Run], *, votes: bool = False, views: Sequence[Views] = ()) -> Ensemble:
     """The ensemble of `runs`; it takes inputs as they come from the data set, and normalises them as each run did."""
     for run in runs[1:]:
@@ -41,6 +44,7 @@ def ensemble_of(runs: Sequence[Run], *, votes: bool = False, views: Sequence[Vie
     return Ensemble([Member(run.network, run.normalizer) for run in runs], votes=votes, views=views)
 
 
+@typed
 def shared_test_part(runs: Sequence[Run]) -> tuple[str, Dataset]:
     """The part that figures are reported on ("test", or "val" where there is none), and its rows.
 
@@ -67,6 +71,7 @@ def without_bootstrap(recipe: Recipe) -> Recipe:
     return replace(recipe, data=replace(recipe.data, bootstrap=None))
 
 
+@typed
 def train_members(
     recipe: Recipe,
     count: int,

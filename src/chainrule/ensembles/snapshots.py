@@ -21,6 +21,7 @@ from chainrule.optim import CyclicCosine
 from chainrule.recipes.recipe import Recipe, require_recipe
 from chainrule.recipes.run import load_run
 from chainrule.solver import Callback, Solver, save_network
+from chainrule.typed import typed
 
 
 class Snapshots(Callback):
@@ -48,6 +49,7 @@ class Snapshots(Callback):
             self.weights.append(solver.engine.weights())
 
 
+@typed
 def train_snapshots(
     recipe: Recipe,
     cycles: int,

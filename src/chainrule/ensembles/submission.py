@@ -13,6 +13,7 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.errors import ConfigError, DataError, DTypeError, ShapeError, describe
 from chainrule.files import write_atomically
+from chainrule.typed import typed
 
 HEADER = ("Id", "Category")
 
@@ -29,6 +30,7 @@ def parse_header(text: str) -> tuple[str, str]:
     return names[0], names[1]
 
 
+@typed
 def write_submission(
     path: str | Path, ids: Sequence[Any], predictions: Array, *, header: tuple[str, str] = HEADER
 ) -> None:
@@ -36,7 +38,10 @@ def write_submission(
 
     Raises `DataError` for ids that are not distinct, and where the file cannot be written.
     """
-    values = np.asarray(predictions)
+    try:
+        values = np.asarray(predictions)
+    except Exception:  # an object's own way to become an array may raise anything
+        raise DTypeError(f"write_submission: predictions must be an array, got {describe(predictions)}") from None
     if values.ndim != 1:
         raise ShapeError(f"write_submission: predictions must have shape (N,), one a row, got {values.shape}")
     if values.dtype.kind not in "iufUO":

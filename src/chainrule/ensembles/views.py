@@ -23,6 +23,7 @@ from chainrule.data.augment.rotation import rotate
 from chainrule.data.augment.shift import shift
 from chainrule.data.augment.transform import require_images
 from chainrule.errors import ConfigError, DTypeError, describe, require_number, unknown
+from chainrule.typed import typed
 
 Change = Callable[[np.ndarray], np.ndarray]
 
@@ -101,6 +102,7 @@ class RotationViews(Views):
 VIEWS: tuple[type[Views], ...] = (FlipViews, CropViews, RotationViews)
 
 
+@typed
 def parse_views(text: str) -> tuple[Views, ...]:
     """The kinds of views that a text such as "flip,crop:4" names.
 

@@ -21,6 +21,7 @@ from chainrule.grade.result import CaseResult, ItemResult, Report
 from chainrule.grade.rubric import ItemPart, Rubric
 from chainrule.grade.sandbox import KERNEL, Outcome, Sandbox, missing_fences
 from chainrule.grade.submission import lay_out, read_submission, submission_name, write_support
+from chainrule.typed import typed
 
 #: Outcomes that cost so much that an item which had this many of them is not run any further.
 _COSTLY, _MOST_COSTLY = ("time", "memory"), 2
@@ -28,6 +29,7 @@ _COSTLY, _MOST_COSTLY = ("time", "memory"), 2
 Progress = Callable[[str], None]
 
 
+@typed
 def grade(
     submission: str | os.PathLike[str],
     rubric: Rubric,
@@ -71,6 +73,7 @@ def grade(
     return _with(empty, items=items, notes=list(files.notes), taken=taken, seconds=round(time.monotonic() - start, 2))
 
 
+@typed
 def grade_folder(
     folder: str | os.PathLike[str],
     rubric: Rubric,

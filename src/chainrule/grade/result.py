@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
+from chainrule.errors import DataError, describe
+
 
 class CaseResult(Struct, frozen=True, kw_only=True):
     """One case. kind: "passed", "wrong", or why there are no results: "error", "time", "memory", "crash", ...
@@ -80,5 +82,8 @@ class Report(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Report:
-        """The report that `to_json` wrote; a `msgspec.DecodeError` for other text."""
-        return msgspec.json.decode(text, type=cls)
+        """The report that `to_json` wrote; a `DataError` for anything else."""
+        try:
+            return msgspec.json.decode(text, type=cls)
+        except (msgspec.MsgspecError, TypeError, ValueError) as error:
+            raise DataError(f"Report: text must be a report in JSON, got {describe(text)}: {error}") from None

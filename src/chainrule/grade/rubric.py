@@ -28,6 +28,7 @@ from chainrule.courses.install import COURSES, find
 from chainrule.errors import ConfigError, unknown
 from chainrule.grade.cases import ITEMS
 from chainrule.grade.inside.limits import Limits
+from chainrule.typed import typed
 
 Points: TypeAlias = Annotated[int, Meta(ge=0)] | Annotated[float, Meta(ge=0)]
 Count: TypeAlias = Annotated[int, Meta(ge=1, le=100)]
@@ -108,6 +109,7 @@ def courses() -> tuple[str, ...]:
     return tuple(name for course in COURSES for name in (course, *(f"{course}-{e}" for e in find(course).editions)))
 
 
+@typed
 def course_rubric(name: str) -> Rubric:
     """The rubric that comes with the package for "eecs598" or "cs231n-2020".
 
@@ -126,6 +128,7 @@ def course_rubric(name: str) -> Rubric:
     return _checked(Rubric(**{**msgspec.structs.asdict(rubric), "points": offered}), f"the rubric of {course}")
 
 
+@typed
 def read_rubric(path: str | os.PathLike[str]) -> Rubric:
     """The rubric in a TOML file; a `ConfigError` naming the entry for one that is wrong."""
     try:

@@ -78,8 +78,8 @@ class Conv2D(Layer):
 
     def windows(self, h: int, w: int) -> Windows:
         """The windows over an image of h × w."""
-        for argument, size in (("h", h), ("w", w)):
-            require_number(self.name, argument, size, integer=True, low=1)
+        for argument, length in (("h", h), ("w", w)):
+            require_number(self.name, argument, length, integer=True, low=1)
         kernel, stride, dilation = map(pair, (self.kernel, self.stride, self.dilation))
         return fit_windows(self.name, (int(h), int(w)), kernel, stride, self.padding, dilation, self.rounding)
 

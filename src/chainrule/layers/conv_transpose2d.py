@@ -71,8 +71,8 @@ class ConvTranspose2D(Layer):
 
     def windows(self, h: int, w: int) -> Windows:
         """The windows over y, one for each of the h × w pixels of x."""
-        for argument, size in (("h", h), ("w", w)):
-            require_number(self.name, argument, size, integer=True, low=1)
+        for argument, length in (("h", h), ("w", w)):
+            require_number(self.name, argument, length, integer=True, low=1)
         kernel, stride, dilation, added = map(pair, (self.kernel, self.stride, self.dilation, self.output_padding))
         if self.padding == "same":
             return fit_windows(self.name, (int(h) * stride[0], int(w) * stride[1]), kernel, stride, "same", dilation)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chainrule.errors import DTypeError, describe, unknown
+from chainrule.errors import DTypeError, describe, require_bool, unknown
 from chainrule.lint.finding import SEVERITIES, Finding, Report
 from chainrule.lint.rules import RULES
 from chainrule.lint.subjects import subject_of
@@ -40,6 +40,7 @@ def lint(
     """
     if isinstance(ignore, str) or not isinstance(ignore, (list, tuple, set, frozenset)):
         raise DTypeError(f"lint: ignore must be a list of names of rules, got {describe(ignore)}")
+    require_bool("lint", "static", static)
     looked_at = subject_of(subject, data, static=static)
     ignored = dict.fromkeys(ignore, "asked for")
     if looked_at.recipe is not None:

@@ -13,6 +13,7 @@ from chainrule.layers import Affine, Conv2D, Dropout, Flatten, LocalResponseNorm
 from chainrule.layers.layer import Layer
 from chainrule.models.model import Model
 from chainrule.network import Network
+from chainrule.typed import typed
 
 
 def alexnet_layers(classes: int = 1000, init: Initializer = he_normal) -> tuple[Layer, ...]:
@@ -30,6 +31,7 @@ def alexnet_layers(classes: int = 1000, init: Initializer = he_normal) -> tuple[
     )
 
 
+@typed
 def AlexNet(classes: int = 1000, **options: Any) -> Network:
     """AlexNet for (3, 227, 227) images; options: seed, dtype, reg and rng of `Network`."""
     return Network(alexnet_layers(classes), None, (3, 227, 227), **options)

@@ -11,27 +11,32 @@ from chainrule.errors import unknown
 from chainrule.initializers import Initializer, he_normal
 from chainrule.layers import Affine, BatchNorm, Conv2D, Dropout, LayerNorm, MaxPool2D, ReLU
 from chainrule.layers.layer import Layer
+from chainrule.typed import typed
 
 Layers = tuple[Layer, ...]
 
 NORMALIZATIONS = {"batchnorm": BatchNorm, "layernorm": LayerNorm}
 
 
+@typed
 def affine_relu(units: int, init: Initializer = he_normal) -> Layers:
     """Affine – ReLU."""
     return (Affine(units, init=init), ReLU())
 
 
+@typed
 def conv_relu(filters: int, kernel: Any, init: Initializer = he_normal, **options: Any) -> Layers:
     """Convolution – ReLU; `options` go to `Conv2D`."""
     return (Conv2D(filters, kernel, init=init, **options), ReLU())
 
 
+@typed
 def conv_bn_relu(filters: int, kernel: Any, init: Initializer = he_normal, **options: Any) -> Layers:
     """Convolution – batch normalisation – ReLU; `options` go to `Conv2D`."""
     return (Conv2D(filters, kernel, init=init, **options), BatchNorm(), ReLU())
 
 
+@typed
 def conv_relu_pool(
     filters: int, kernel: Any, pool: Any = 2, pool_stride: Any = None, init: Initializer = he_normal, **options: Any
 ) -> Layers:

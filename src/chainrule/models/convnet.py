@@ -11,8 +11,10 @@ from chainrule.layers import Affine, BatchNorm, Conv2D, Dropout, Flatten, MaxPoo
 from chainrule.layers.layer import Layer
 from chainrule.models.blocks import affine_relu, conv_relu_pool
 from chainrule.network import Network
+from chainrule.typed import typed
 
 
+@typed
 def ThreeLayerConvNet(
     input_shape: Sequence[int] = (3, 32, 32),
     num_filters: int = 32,
@@ -39,6 +41,7 @@ def ThreeLayerConvNet(
     return Network(layers, None, input_shape, reg=reg, **options)
 
 
+@typed
 def ConvNet(
     input_shape: Sequence[int] = (1, 28, 28),
     num_filters: int = 32,

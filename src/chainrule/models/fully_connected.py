@@ -11,8 +11,10 @@ from chainrule.layers import Affine, Flatten, ReLU
 from chainrule.layers.layer import Layer
 from chainrule.models.blocks import affine_relu, normalized
 from chainrule.network import Network
+from chainrule.typed import typed
 
 
+@typed
 def TwoLayerNet(
     input_shape: int | Sequence[int] = (3, 32, 32),
     hidden_dim: int = 100,
@@ -31,6 +33,7 @@ def TwoLayerNet(
     return Network(layers, None, input_shape, reg=reg, **options)
 
 
+@typed
 def FullyConnectedNet(
     hidden_dims: Sequence[int],
     input_shape: int | Sequence[int] = (3, 32, 32),

@@ -13,6 +13,7 @@ from chainrule.layers.layer import Layer
 from chainrule.models.blocks import conv_relu
 from chainrule.models.model import Model
 from chainrule.network import Network
+from chainrule.typed import typed
 
 #: Table 1: 1×1; 3×3 reduce, 3×3; 5×5 reduce, 5×5; pool projection. None is a 3×3/2 max pool.
 INCEPTIONS = (
@@ -47,6 +48,7 @@ def googlenet_layers(classes: int = 1000) -> tuple[Layer, ...]:
     )
 
 
+@typed
 def GoogLeNet(classes: int = 1000, **options: Any) -> Network:
     """GoogLeNet for (3, 224, 224) images; options: seed, dtype, reg and rng of `Network`."""
     return Network(googlenet_layers(classes), None, (3, 224, 224), **options)

@@ -14,6 +14,7 @@ from chainrule.layers import Affine, AveragePool2D, Conv2D, Flatten, Tanh
 from chainrule.layers.layer import Layer
 from chainrule.models.model import Model
 from chainrule.network import Network
+from chainrule.typed import typed
 
 
 def lenet5_layers(classes: int = 10) -> tuple[Layer, ...]:
@@ -27,6 +28,7 @@ def lenet5_layers(classes: int = 10) -> tuple[Layer, ...]:
     )
 
 
+@typed
 def LeNet5(classes: int = 10, **options: Any) -> Network:
     """LeNet-5 for (1, 32, 32) images; options: seed, dtype, reg and rng of `Network`."""
     return Network(lenet5_layers(classes), None, (1, 32, 32), **options)

@@ -10,6 +10,7 @@ from chainrule.layers import Affine, Flatten, ReLU, Squeeze
 from chainrule.layers.layer import Layer
 from chainrule.losses import BinaryHinge, Logistic, Loss, MultiClassHinge, SoftmaxCrossEntropy
 from chainrule.network import Network
+from chainrule.typed import typed
 
 InputShape = int | Sequence[int]
 
@@ -20,6 +21,7 @@ def hidden_layers(hidden_dim: int | None, weight_scale: float, activation: Layer
     return (Flatten(), *hidden)
 
 
+@typed
 def LogisticClassifier(
     input_shape: InputShape = 100,
     hidden_dim: int | None = None,
@@ -39,6 +41,7 @@ def LogisticClassifier(
     return _binary(input_shape, hidden_dim, weight_scale, reg, activation, Logistic(), options)
 
 
+@typed
 def SVM(
     input_shape: InputShape = 100,
     hidden_dim: int | None = None,
@@ -58,6 +61,7 @@ def SVM(
     return Network(layers, MultiClassHinge(), input_shape, reg=reg, **options)
 
 
+@typed
 def SoftmaxClassifier(
     input_shape: InputShape = 784,
     hidden_dim: int | None = None,

@@ -14,6 +14,7 @@ from chainrule.layers.layer import Layer
 from chainrule.models.blocks import conv_bn_relu
 from chainrule.models.model import Model
 from chainrule.network import Network
+from chainrule.typed import typed
 
 
 def basic_block(channels: int, filters: int, stride: int, *, projection: bool) -> tuple[Layer, ...]:
@@ -63,11 +64,13 @@ def resnet20_layers(classes: int = 10) -> tuple[Layer, ...]:
     )
 
 
+@typed
 def ResNet18(classes: int = 1000, **options: Any) -> Network:
     """ResNet-18 for (3, 224, 224) images; options: seed, dtype, reg and rng of `Network`."""
     return Network(resnet18_layers(classes), None, (3, 224, 224), **options)
 
 
+@typed
 def ResNet20(classes: int = 10, **options: Any) -> Network:
     """ResNet-20 for (3, 32, 32) images; options: seed, dtype, reg and rng of `Network`."""
     return Network(resnet20_layers(classes), None, (3, 32, 32), **options)

@@ -14,6 +14,7 @@ from chainrule.layers.layer import Layer
 from chainrule.models.blocks import affine_relu, conv_bn_relu, conv_relu
 from chainrule.models.model import Model
 from chainrule.network import Network
+from chainrule.typed import typed
 
 VGG11_STAGES = ((64,), (128,), (256, 256), (512, 512), (512, 512))
 CIFAR_STAGES = ((8,), (16, 16), (32, 32), (64, 64), (64, 64))
@@ -52,16 +53,19 @@ def cifar_vgg_layers(
     return (*layers, Affine(classes))
 
 
+@typed
 def VGG11(classes: int = 1000, **options: Any) -> Network:
     """VGG11 for (3, 224, 224) images: 133 million parameters; options: seed, dtype, reg and rng of `Network`."""
     return Network(vgg11_layers(classes), None, (3, 224, 224), **options)
 
 
+@typed
 def CifarVGG(classes: int = 10, dropout: float = 0.0, **options: Any) -> Network:
     """The scaled VGG11 for (3, 32, 32): 8 · 16 16 · 32 32 · 64 64 · 64 64, then 64."""
     return Network(cifar_vgg_layers(classes=classes, dropout=dropout), None, (3, 32, 32), **options)
 
 
+@typed
 def CifarVGGWide(classes: int = 10, dropout: float = 0.25, **options: Any) -> Network:
     """The wide one for (3, 32, 32): 48 · 96 96 · 192 192 with dropout after each stage, then 512 – 256."""
     layers = cifar_vgg_layers(WIDE_STAGES, (512, 256), classes, dropout)

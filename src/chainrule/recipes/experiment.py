@@ -29,12 +29,13 @@ from chainrule.data import (
 from chainrule.data.augment.augmentation import prepared
 from chainrule.data.bootstrap import bootstrap_rows
 from chainrule.data.mapped import stays_on_disk
-from chainrule.errors import ChainruleError, ConfigError
+from chainrule.errors import ChainruleError, ConfigError, require_list
 from chainrule.losses.loss import check as check_scores
 from chainrule.network import Network
 from chainrule.recipes.recipe import Recipe, require_recipe
 from chainrule.solver import Callback, KeepLast, Solver
 from chainrule.solver.solver import make_loader
+from chainrule.typed import typed
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +52,7 @@ class Experiment:
 
     def solver(self, callbacks: Sequence[Callback] = (), engine: str = "auto") -> Solver:
         """The solver that trains the network, silent unless a callback reports."""
+        require_list("Experiment", "callbacks", callbacks, "callbacks")
         early = self.recipe.early_stopping
         together = [*callbacks] if early is None else [*callbacks, early]
         if self.recipe.train.keep == "last":
@@ -60,6 +62,7 @@ class Experiment:
         return Solver(self.network, self.data, callbacks=together, engine=engine, verbose=False, **self.solver_options)
 
 
+@typed
 def build(recipe: Recipe, source: Source | None = None, *, lazily: bool = False) -> Experiment:
     """Load and split the data, fit the normaliser on the training rows, draw the weights.
 

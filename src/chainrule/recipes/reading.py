@@ -21,6 +21,7 @@ import msgspec
 
 from chainrule.errors import ConfigError, DTypeError, describe, unknown
 from chainrule.recipes.recipe import Recipe, require_recipe, to_plain
+from chainrule.typed import typed
 
 MAX_BYTES = 1 << 20
 
@@ -35,6 +36,7 @@ def list_recipes() -> list[str]:
     return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
 
 
+@typed
 def load_recipe(name_or_path: str | Path) -> Recipe:
     """A recipe of the package by its name, or one of your own by its path (which ends in `.toml` or holds a slash).
 
@@ -52,6 +54,7 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     return parse_recipe(resources.files("chainrule.recipes").joinpath(f"{text}.toml").read_text("utf-8"), text)
 
 
+@typed
 def parse_recipe(text: str, where: str = "recipe") -> Recipe:
     """The recipe that a TOML text declares; `where` opens its error messages."""
     if not isinstance(text, str):
@@ -59,6 +62,7 @@ def parse_recipe(text: str, where: str = "recipe") -> Recipe:
     return _recipe(parse_tables(text, where), where)
 
 
+@typed
 def apply_overrides(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
     """A copy of `recipe` with entries replaced, each given as `key=value`.
 
@@ -82,6 +86,7 @@ def apply_overrides(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
     return _changed(recipe, changes, f"recipe {recipe.name} with {', '.join(overrides)}" if overrides else recipe.name)
 
 
+@typed
 def change(recipe: Recipe, changes: Mapping[str, Any], where: str | None = None) -> Recipe:
     """A copy of `recipe` with entries replaced, each a path such as `train.epochs` with its new value.
 

@@ -311,6 +311,7 @@ def to_toml(recipe: Recipe) -> str:
     """The recipe as TOML with the defaults of its entries; `parse_recipe` reads it back unchanged."""
     import tomli_w
 
+    require_recipe("to_toml", recipe)
     return tomli_w.dumps(to_plain(recipe))
 
 

@@ -31,6 +31,7 @@ from msgspec import Meta, Struct
 from chainrule.errors import ConfigError, unknown
 from chainrule.recipes.reading import change, convert, list_recipes, load_recipe, parse_tables, read_tables
 from chainrule.recipes.recipe import Recipe, Reported
+from chainrule.typed import typed
 
 Figure = Literal[
     "train_accuracy", "val_accuracy", "test_accuracy", "train_loss", "val_loss", "test_loss", "mean_step_loss"
@@ -146,6 +147,7 @@ def list_studies() -> list[str]:
     return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
 
 
+@typed
 def load_study(name_or_path: str | Path) -> Study:
     """A study of the package by its name, or one of your own by its path (which ends in `.toml` or holds a slash).
 

@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.arrays import Array
+from chainrule.errors import DTypeError, ShapeError, describe
 from chainrule.files import write_atomically
+from chainrule.require import as_numbers
+from chainrule.typed import typed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,8 +29,11 @@ BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#B8B8B8"
 MAX_ANNOTATED = 25  # classes; beyond, counts would not be legible
 
 
+@typed
 def curves_figure(history: History, title: str, score: str = "accuracy") -> Figure:
     """The loss of every step, with its running mean, beside the score on both sets after every epoch."""
+    if not hasattr(history, "loss_history"):
+        raise DTypeError(f"curves_figure: history must be a History, got {describe(history)}")
     figure = new_figure((10, 4))
     left, right = figure.subplots(1, 2)
     losses = np.asarray(history.loss_history, dtype=float)  # (steps,)
@@ -62,9 +68,14 @@ def curves_figure(history: History, title: str, score: str = "accuracy") -> Figu
     return figure
 
 
+@typed
 def confusion_figure(matrix: Array, class_names: Sequence[str], title: str) -> Figure:
     """Counts (C, C), true classes down, predicted across, coloured by the share of each true class."""
     classes = len(class_names)
+    matrix = as_numbers("confusion_figure", "matrix", matrix)
+    if classes == 0 or matrix.shape != (classes, classes) or not np.isfinite(matrix).all() or matrix.min() < 0:
+        expected = f"finite counts of shape {(classes, classes)}, one row a class name"
+        raise ShapeError(f"confusion_figure: matrix must be {expected}, got {describe(matrix)}")
     side = min(max(4.5, 1.8 + 0.5 * classes), 16.0)
     figure = new_figure((side + 0.9, side))
     axes = figure.subplots()
@@ -86,8 +97,11 @@ def confusion_figure(matrix: Array, class_names: Sequence[str], title: str) -> F
     return figure
 
 
+@typed
 def save_figure(figure: Figure, path: str | Path) -> None:
     """Write `figure` as a PNG, all or nothing."""
+    if not callable(getattr(figure, "savefig", None)) or isinstance(figure, type):
+        raise DTypeError(f"save_figure: figure must be a matplotlib figure, got {describe(figure)}")
     content = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # the font draws boxes for them; a line each says no more

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from chainrule.errors import DTypeError, describe
 from chainrule.solver import Callback, Solver
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ class Progress(Callback):
     every_step = False
 
     def __init__(self, console: Console) -> None:
+        if not callable(getattr(console, "print", None)):
+            raise DTypeError(f"Progress: console must be a rich Console, got {describe(console)}")
         self.console = console
         self._bar: Any = None
 

@@ -22,6 +22,7 @@ from chainrule.optim import Schedule, When
 from chainrule.recipes import Recipe, build
 from chainrule.recipes.recipe import require_recipe
 from chainrule.solver import Callback, Solver
+from chainrule.typed import typed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -122,6 +123,7 @@ class _Watch(Callback):
         solver.stop = solver.stop or done
 
 
+@typed
 def lr_range(
     recipe: Recipe, *, low: float = 1e-6, high: float = 10.0, steps: int = 200, engine: str = "auto"
 ) -> LearningRateRange:

@@ -19,6 +19,7 @@ from chainrule.recipes import Recipe
 from chainrule.recipes.spaces import Space
 from chainrule.search import learning
 from chainrule.search.binding import bound, check_bindings, declared
+from chainrule.typed import typed
 
 MAX_TRIALS = 100_000
 
@@ -61,6 +62,7 @@ Outcomes = Mapping[Place, Outcome]
 class Plan:
     """The stages and trials that [search] of a recipe declares. Raises `ConfigError` where it declares none."""
 
+    @typed
     def __init__(self, recipe: Recipe) -> None:
         check_bindings(recipe)
         if recipe.train.epochs < 1 and not declared(recipe).stages:

@@ -17,6 +17,7 @@ from chainrule.recipes import Recipe
 from chainrule.recipes.recipe import require_recipe
 from chainrule.search.ledger import LEASE_SECONDS, Attempt, Ledger, next_place, outcomes
 from chainrule.search.results import Results, collect
+from chainrule.typed import typed
 
 #: What makes a process use one thread, whichever library its arithmetic comes from.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "CHAINRULE_THREADS")
@@ -25,6 +26,7 @@ SECONDS_TO_STOP = 30.0  # for the step at hand, before a worker is killed
 DEATHS_IN_A_ROW = 10  # a job, without one trial ended
 
 
+@typed
 def search(
     recipe: Recipe,
     storage: str,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from chainrule.arrays import Array
-from chainrule.errors import ConfigError, DivergenceError, require_number
+from chainrule.errors import ConfigError, DivergenceError, require_choice, require_number
+from chainrule.typed import typed
 
 if TYPE_CHECKING:
     from chainrule.solver.history import Epoch, History
@@ -70,8 +72,7 @@ class EarlyStopping(Callback):
     def __init__(
         self, monitor: Literal["val_acc", "val_loss"] = "val_acc", patience: int = 5, min_delta: float = 0.0
     ) -> None:
-        if monitor not in ("val_acc", "val_loss"):
-            raise ConfigError(f"EarlyStopping: monitor must be 'val_acc' or 'val_loss', got {monitor!r}")
+        require_choice("EarlyStopping", "monitor", monitor, ("val_acc", "val_loss"))
         require_number("EarlyStopping", "patience", patience, integer=True, low=1)
         require_number("EarlyStopping", "min_delta", min_delta, low=0)
         self.monitor, self.patience, self.min_delta = monitor, patience, min_delta
@@ -186,7 +187,8 @@ class Checkpoints(Callback):
 
     saves = True
 
-    def __init__(self, folder: Any, every: int = 1, keep: int = 2) -> None:
+    @typed
+    def __init__(self, folder: str | Path, every: int = 1, keep: int = 2) -> None:
         require_number("Checkpoints", "every", every, integer=True, low=1)
         require_number("Checkpoints", "keep", keep, integer=True, low=1)
         self.folder, self.every, self.keep = folder, every, keep

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.arrays import Array
-from chainrule.engines.engine import require_same_arrays
+from chainrule.engines.engine import StepByStep, require_same_arrays
 from chainrule.engines.finite import require_finite
-from chainrule.errors import ChainruleError, CheckpointError, reason
+from chainrule.errors import ChainruleError, CheckpointError, DTypeError, describe, reason
 from chainrule.files import new_folder, remove_folder, write_new
 from chainrule.network import Network, declared_shapes
 from chainrule.optim import UpdateRule
@@ -32,6 +32,7 @@ from chainrule.solver.plain import memory_refusal, shortened
 from chainrule.solver.stored import FORMAT as FORMAT
 from chainrule.solver.stored import MANIFEST, STATE, WEIGHTS, Stored, Tensor, as_folder, manifest_of, open_checkpoint
 from chainrule.solver.tensor_lists import as_lists, split
+from chainrule.typed import typed
 
 if TYPE_CHECKING:
     from chainrule.solver.solver import Solver
@@ -82,12 +83,14 @@ def remove_checkpoint(folder: str | Path) -> None:
         remove_folder(folder)
 
 
+@typed
 def save_network(folder: str | Path, network: Network, extra: Mapping[str, Any] | None = None) -> None:
     """Write a network's declaration and tensors; `extra` is plain data kept beside them."""
     arrays = {**network.params, **network.buffers}
     save_checkpoint(folder, arrays, {"network": network.config(), "extra": dict(extra or {})})
 
 
+@typed
 def load_network(folder: str | Path) -> tuple[Network, dict[str, Any]]:
     """Build the network that a checkpoint holds; also returns the `extra` data saved with it.
 
@@ -172,11 +175,14 @@ def put_back(solver: Solver, arrays: Mapping[str, Array], step_number: int) -> N
     _load_rest(solver, parts)
 
 
+@typed
 def load_training(folder: str | Path, solver: Solver) -> None:
     """Bring `solver`, built like the one that was saved, to the point where `save_training` was called.
 
     Raises `CheckpointError`, the solver being as it was, for a checkpoint that is damaged or belongs to another run.
     """
+    if not isinstance(getattr(solver, "engine", None), StepByStep):
+        raise DTypeError(f"load_training: solver must be a Solver, got {describe(solver)}")
     stored = open_checkpoint(as_folder("load_training", folder))
     try:
         _load_training(stored, solver)

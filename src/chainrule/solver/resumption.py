@@ -21,6 +21,7 @@ from chainrule.errors import CheckpointError, ConfigError, DivergenceError, reas
 from chainrule.files import remove_leftovers
 from chainrule.solver.callbacks import Callback
 from chainrule.solver.checkpoint import load_training, remove_checkpoint, save_training
+from chainrule.typed import typed
 
 if TYPE_CHECKING:
     from chainrule.solver.solver import Solver
@@ -34,6 +35,7 @@ class TrainingCheckpoints(Callback):
     every_step = False
     saves = True
 
+    @typed
     def __init__(self, folder: str | Path, seconds: float = 30.0, keep: int = 2) -> None:
         require_number("TrainingCheckpoints", "seconds", seconds, low=0)
         require_number("TrainingCheckpoints", "keep", keep, integer=True, low=1)
@@ -106,6 +108,7 @@ class Resumption:
     damaged: tuple[str, ...]
 
 
+@typed
 def resume_training(folder: str | Path, solver: Solver) -> Resumption:
     """Bring `solver` to the newest whole checkpoint in `folder`; `CheckpointError` where there is none."""
     found = checkpoints(folder)

@@ -20,10 +20,20 @@ from chainrule.data.normalized import NormalizedRows
 from chainrule.engines import Evaluation, make_engine
 from chainrule.engines.finite import USUAL, first_nonfinite, guarded_step, is_tame, largest, require_finite
 from chainrule.engines.one_thread import one_thread
-from chainrule.errors import ConfigError, DivergenceError, DTypeError, ShapeError, describe, require_number, unknown
+from chainrule.errors import (
+    ConfigError,
+    DivergenceError,
+    DTypeError,
+    ShapeError,
+    describe,
+    require_bool,
+    require_number,
+    unknown,
+)
 from chainrule.network import Network
 from chainrule.optim import RULES, Schedule, UpdateRule, When
 from chainrule.optim.schedules import EpochDecay
+from chainrule.require import as_numbers
 from chainrule.solver.callbacks import Callback
 from chainrule.solver.ctrl_c import CtrlC
 from chainrule.solver.divergence import (
@@ -38,6 +48,7 @@ from chainrule.solver.divergence import (
     make_back_off,
 )
 from chainrule.solver.history import Epoch, History, Rollback
+from chainrule.typed import typed
 
 SECONDS_AT_ONCE = 0.03  # of training between two looks at what else there is to do
 PROMPT_SECONDS = 1.0  # what takes longer is left out where training is interrupted
@@ -97,6 +108,7 @@ class Solver:
         require_number("Solver", "num_epochs", num_epochs, integer=True, low=0)
         require_number("Solver", "seed", seed, integer=True, low=0)
         require_number("Solver", "lr_decay", lr_decay, low=0)
+        require_bool("Solver", "verbose", verbose)
         if schedule is not None and lr_decay != 1.0:
             raise ConfigError(f"Solver: lr_decay must be 1 where a schedule is given, got {lr_decay!r}")
         if checkpoint_name is not None and not isinstance(checkpoint_name, (str, Path)):
@@ -386,6 +398,7 @@ class Solver:
         """Accuracy on the validation set, measured together with the training subset."""
         return self.history.val_acc_history
 
+    @typed
     def save_checkpoint(self, folder: str | Path) -> None:
         """Write weights, slots and history into `folder`, all or nothing."""
         from chainrule.solver.checkpoint import save_training
@@ -457,12 +470,4 @@ def _pair(data: Any, part: str) -> tuple[Array, Array]:
 
 
 def _numbers(what: str, value: Any) -> Array:
-    if isinstance(value, NormalizedRows):
-        return value
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError):
-        raise ShapeError(f"Solver: {what} must be an array, got rows of unequal lengths") from None
-    if array.dtype.kind not in "fiub":
-        raise DTypeError(f"Solver: {what} must hold numbers, got {describe(value)}")
-    return array
+    return value if isinstance(value, NormalizedRows) else as_numbers("Solver", what, value)

@@ -208,9 +208,13 @@ BAD = [
     (lambda: from_config("transform", {"transform": "Cutout", "sise": 1}), ConfigError, "did you mean 'size'"),
     (lambda: HorizontalFlip(1.5), ConfigError, "HorizontalFlip: rate must be a number >= 0 and <= 1, got 1.5"),
     (lambda: Rotation(200), ConfigError, "Rotation: degrees must be a number >= 0 and <= 180"),
-    (lambda: Rotation(10, "cubic"), ConfigError, "unknown interpolation 'cubic'"),
+    (lambda: Rotation(10, "cubic"), ConfigError, "interpolation must be 'bilinear' or 'nearest', got 'cubic'"),
     (lambda: Resize(4, 0), ConfigError, "Resize: width must be an integer >= 1"),
-    (lambda: Resize(4, 4, "lanczos"), ConfigError, "unknown interpolation 'lanczos'"),
+    (
+        lambda: Resize(4, 4, "lanczos"),
+        ConfigError,
+        "interpolation must be 'box', 'bilinear' or 'bicubic', got 'lanczos'",
+    ),
 ]
 
 

@@ -226,7 +226,7 @@ BAD = [
     (lambda: cutout(X, ZERO, ZERO, 0), ConfigError, "size must be an integer >= 1"),
     (lambda: cutout(X, ZERO, ZERO, 1, 300), ConfigError, "fill must be an integer from 0 to 255 for bytes, got 300"),
     (lambda: Cutout(0), ConfigError, "Cutout: size must be"),
-    (lambda: Cutout(1, np.inf), ConfigError, "fill must be a number that is finite"),
+    (lambda: Cutout(1, np.inf), ConfigError, "fill must be a finite number"),
     (lambda: resize(X, 0, 1), ConfigError, "height must be an integer >= 1"),
     (lambda: resize(X, 1, 1.5), DTypeError, "width must be an integer"),
     (lambda: resize(X, 1, 1, "cubic"), ConfigError, "did you mean 'bicubic'"),

@@ -23,7 +23,18 @@ from chainrule.analysis.tracing.operations import OPERATIONS, Operation
 from chainrule.analysis.tracing.parse import evaluate, parse_equations
 from chainrule.analysis.tracing.term import ONE, Term, number, variable
 from chainrule.analysis.tracing.variable import Variable, Variables, as_variable
-from chainrule.errors import ChainruleError, ConfigError, DataError, DTypeError, describe, unknown
+from chainrule.errors import (
+    ChainruleError,
+    ConfigError,
+    DataError,
+    DTypeError,
+    describe,
+    require_mapping,
+    require_number,
+    require_text,
+    unknown,
+)
+from chainrule.typed import typed
 
 By = Literal["operation", "equation"]
 SUMS = ("add", "sub")
@@ -99,6 +110,7 @@ class Trace:
 
     def consumers(self, name: str) -> list[tuple[Step, Partial]]:
         """The steps on the way to the output that use `name`, each with its local derivative."""
+        require_text("Trace", "name", name)
         return self._consumers.get(name, [])
 
     @functools.cached_property
@@ -111,6 +123,7 @@ class Trace:
         return found
 
     def __getitem__(self, name: str) -> Step:
+        require_text("Trace", "name", name)
         for step in self.steps:
             if step.name == name:
                 return step
@@ -121,15 +134,21 @@ class Trace:
 
         return tables(self)
 
+    @typed
     def latex(self, digits: int = 4) -> str:
         """The steps forward and backward as an `align*` environment."""
         from chainrule.analysis.tracing.latex import latex
 
+        require_number("Trace", "digits", digits, integer=True, low=1, high=17)
+
         return latex(self, digits)
 
+    @typed
     def svg(self, digits: int = 4) -> str:
         """The graph, with values above its edges and gradients below them."""
         from chainrule.analysis.tracing.svg import svg
+
+        require_number("Trace", "digits", digits, integer=True, low=1, high=17)
 
         return svg(self, digits)
 
@@ -179,6 +198,7 @@ def trace(f: Callable[..., Any], values: Any, *, by: By = "operation") -> Trace:
     return build([v for v in inputs.values() if isinstance(v, Variable)], roots, roots[-1], by)
 
 
+@typed
 def trace_text(text: str, values: Mapping[str, float], *, of: str | None = None, by: By = "operation") -> Trace:
     """Follow the numbers through equations, and the gradient of `of` (the last equation's name) back.
 
@@ -187,6 +207,7 @@ def trace_text(text: str, values: Mapping[str, float], *, of: str | None = None,
     """
     if not isinstance(text, str):
         raise DTypeError(f"trace_text: text must be a string of equations, got {describe(text)}")
+    require_mapping("trace_text", "values", values, "numbers")
     checked = {name: as_variable(value).value for name, value in values.items()}
     equations = parse_equations(text)
     known = evaluate(equations, checked)
@@ -255,7 +276,7 @@ def _result(value: Any, name: str) -> Variable:
 
 def build(inputs: list[Variable], roots: list[Variable], output: Variable, by: By) -> Trace:
     """The trace of what `roots` need, and of all `inputs`, with the gradients of `output`."""
-    if by not in get_args(By):
+    if not isinstance(by, str) or by not in get_args(By):
         raise unknown("way to part a trace", by, get_args(By))
     ordered = _topological([*inputs, *roots])
     consumers: dict[int, list[Variable]] = {id(v): [] for v in ordered}

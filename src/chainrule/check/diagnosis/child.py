@@ -48,7 +48,7 @@ def answer(request: Mapping[str, Any]) -> list[Diagnosis]:
     if request["backward"] is not None:
         backward = getattr(module, request["backward"], None)
         if not callable(backward):
-            raise ConfigError(f"--backward: the file has no function {request['backward']}")
+            raise ConfigError(f"--backward: the file has no function {str(request['backward'])[:200]}")
         checks = [type(c)(c.name, c.forward, backward) for c in checks[:1]]
     shapes = {n: tuple(s) for n, s in request["shapes"].items()}
     values = {n: decode(v) for n, v in request["values"].items()}

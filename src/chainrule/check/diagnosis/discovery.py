@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from chainrule.check.diagnosis.engine import diagnose
 from chainrule.check.diagnosis.findings import Diagnosis
 from chainrule.check.diagnosis.naming import parameters_of, returned_names
 from chainrule.check.diagnosis.user_code import is_callable_pair
-from chainrule.errors import ConfigError, unknown
+from chainrule.errors import ConfigError, DTypeError, describe, require_text, unknown
 from chainrule.layers import Layer
 
 WORDS = (("forward", "backward"), ("Forward", "Backward"), ("fwd", "bwd"), ("_fw", "_bw"), ("prop", "backprop"))
@@ -37,6 +38,10 @@ def find_checks(module: Any, name: str | None = None) -> list[Check]:
     name: of a forward or backward function, a loss, a class or an object, or what a pair is called without "forward".
     Raises `ConfigError` if there is none.
     """
+    if not isinstance(module, types.ModuleType):
+        raise DTypeError(f"find_checks: module must be a module, got {describe(module)}")
+    if name is not None:
+        require_text("find_checks", "name", name)
     own = {k: v for k, v in vars(module).items() if _is_own(v, module)}
     found = list(_checks(own))
     if not found and name is None:

@@ -19,6 +19,7 @@ from chainrule.check.diagnosis.sample import Sample
 from chainrule.check.diagnosis.user_code import UserCodeError, is_callable_pair, preserved_randomness
 from chainrule.errors import ChainruleError, DTypeError, describe, require_number
 from chainrule.layers import Layer
+from chainrule.typed import typed
 
 #: Further explanations of one argument that a report lists after the first.
 MOST_ALTERNATIVES = 1
@@ -28,6 +29,7 @@ UNNAMED = ("unexplained", "partly-wrong")
 Found = dict[tuple[str, str, str], tuple[Hypothesis, Match, set[int]]]  # (argument, hypothesis, label) -> ... cases
 
 
+@typed
 def diagnose(
     forward: Any,
     backward: Any = None,

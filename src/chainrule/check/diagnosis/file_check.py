@@ -21,11 +21,13 @@ import numpy as np
 
 from chainrule.check.diagnosis.findings import Diagnosis
 from chainrule.errors import ConfigError, DataError, require_number
+from chainrule.typed import typed
 
 CHILD = "chainrule.check.diagnosis.child"
 SMALLEST_LIMIT = 0.1
 
 
+@typed
 def gradcheck_file(
     path: str | Path,
     name: str | None = None,

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from chainrule.errors import DataError, describe, require_mapping
+
 
 @dataclass(frozen=True)
 class Cause:
@@ -84,23 +86,31 @@ class Diagnosis:
 
     @staticmethod
     def from_json(found: Mapping[str, Any]) -> Diagnosis:
-        """The diagnosis that `to_json` was made of."""
-        causes = tuple(Cause(**{**c, "arguments": tuple(c["arguments"])}) for c in found["causes"])
-        table = tuple(
-            Row(
-                **{
-                    **row,
-                    "shape": tuple(row["shape"]),
-                    "got_shape": None if row["got_shape"] is None else tuple(row["got_shape"]),
-                    "index": None if row["index"] is None else tuple(row["index"]),
-                    **{key: math.inf if row[key] is None else row[key] for key in ("error",)},
-                    **{key: math.nan if row[key] is None else row[key] for key in ("expected", "got")},
-                }
-            )
-            for row in found["table"]
+        """The diagnosis that `to_json` was made of; a `DataError` for anything else."""
+        require_mapping("Diagnosis", "found", found, "plain values")
+        try:
+            return _read(found)
+        except (LookupError, TypeError, ValueError):
+            raise DataError(f"Diagnosis: found must be what to_json returned, got {describe(found)}") from None
+
+
+def _read(found: Mapping[str, Any]) -> Diagnosis:
+    causes = tuple(Cause(**{**c, "arguments": tuple(c["arguments"])}) for c in found["causes"])
+    table = tuple(
+        Row(
+            **{
+                **row,
+                "shape": tuple(row["shape"]),
+                "got_shape": None if row["got_shape"] is None else tuple(row["got_shape"]),
+                "index": None if row["index"] is None else tuple(row["index"]),
+                **{key: math.inf if row[key] is None else row[key] for key in ("error",)},
+                **{key: math.nan if row[key] is None else row[key] for key in ("expected", "got")},
+            }
         )
-        kept = {k: found[k] for k in ("name", "kind", "verdict", "method", "failure")}
-        return Diagnosis(**kept, causes=causes, table=table, notes=tuple(found["notes"]))
+        for row in found["table"]
+    )
+    kept = {k: found[k] for k in ("name", "kind", "verdict", "method", "failure")}
+    return Diagnosis(**kept, causes=causes, table=table, notes=tuple(found["notes"]))
 
 
 def _plain(value: Any) -> Any:

@@ -9,8 +9,9 @@ import numpy as np
 
 from chainrule.courses.common.convolution import conv_backward, conv_forward, max_pool_backward, max_pool_forward
 from chainrule.courses.common.layers import affine_backward, affine_forward, relu_backward, relu_forward
-from chainrule.courses.common.networks import Model, Tape, as_sizes
+from chainrule.courses.common.networks import Model, Tape, as_sizes, each_size
 from chainrule.errors import ConfigError
+from chainrule.typed import typed
 
 POOL = {"pool_height": 2, "pool_width": 2, "stride": 2}
 
@@ -21,6 +22,7 @@ class ThreeLayerConvNet(Model):
     Inputs (N, C, H, W). Attributes: params (W1, b1, W2, b2, W3, b3), reg, dtype.
     """
 
+    @typed
     def __init__(
         self,
         input_dim: Sequence[int] = (3, 32, 32),
@@ -33,8 +35,13 @@ class ThreeLayerConvNet(Model):
         dtype: Any = np.float32,
     ) -> None:
         channels, height, width = image_shape("ThreeLayerConvNet", input_dim)
-        sizes = [num_filters, filter_size, hidden_dim, num_classes]
-        filters, size, hidden, classes = as_sizes("ThreeLayerConvNet", "sizes", sizes)
+        filters, size, hidden, classes = each_size(
+            "ThreeLayerConvNet",
+            num_filters=num_filters,
+            filter_size=filter_size,
+            hidden_dim=hidden_dim,
+            num_classes=num_classes,
+        )
         if size % 2 == 0:
             raise ConfigError(f"ThreeLayerConvNet: filter_size must be odd, to keep the image's size, got {size}")
         self.reg, self.params = reg, {}

@@ -18,6 +18,7 @@ from chainrule.data import read_npz
 from chainrule.data.cifar_pickle import read_cifar_batch
 from chainrule.data.plain_pickle import parse_plain_pickle
 from chainrule.errors import ConfigError, DataError, require_number
+from chainrule.typed import typed
 
 StrPath = str | os.PathLike[str]
 _FORMATS = ("JPEG", "PNG")  # what Pillow may decode
@@ -38,6 +39,7 @@ def readers(*folders: StrPath) -> Readers:
     A relative folder counts from the current directory of the moment of the call, as the notebooks expect.
     """
 
+    @typed
     def get_CIFAR10_data(
         num_training: int = 49000, num_validation: int = 1000, num_test: int = 1000, subtract_mean: bool = True
     ) -> dict[str, np.ndarray]:
@@ -48,6 +50,7 @@ def readers(*folders: StrPath) -> Readers:
         root = _first("get_CIFAR10_data", folders, "cifar-10-batches-py")
         return _cifar10_splits(root, num_training, num_validation, num_test, subtract_mean)
 
+    @typed
     def load_imagenet_val(num: int | None = None) -> tuple[np.ndarray, np.ndarray, Any]:
         """X uint8 (N, 224, 224, 3), y (N,) and the class names of imagenet_val_25.npz, the first `num` rows."""
         file = _first("load_imagenet_val", folders, "imagenet_val_25.npz")
@@ -58,12 +61,14 @@ def readers(*folders: StrPath) -> Readers:
     return Readers(get_CIFAR10_data, load_imagenet_val)
 
 
+@typed
 def load_CIFAR_batch(filename: StrPath) -> tuple[np.ndarray, np.ndarray]:
     """Images float64 (N, 32, 32, 3), 0 to 255, and labels (N,) of one batch file."""
     X, y = read_cifar_batch(filename)
     return X.transpose(0, 2, 3, 1).astype(np.float64), y
 
 
+@typed
 def load_CIFAR10(ROOT: StrPath) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Xtr (50000, 32, 32, 3), Ytr, Xte (10000, 32, 32, 3) and Yte from the folder `ROOT`, images as float64."""
     Xtr, Ytr = _cifar10_training(Path(ROOT))
@@ -71,6 +76,7 @@ def load_CIFAR10(ROOT: StrPath) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
     return Xtr.transpose(0, 2, 3, 1).astype(np.float64), Ytr, Xte, Yte
 
 
+@typed
 def load_models(models_dir: StrPath) -> NoReturn:
     """Refuse: files of pickled models run code of their author's choice when they are loaded."""
     raise ConfigError(
@@ -79,6 +85,7 @@ def load_models(models_dir: StrPath) -> NoReturn:
     )
 
 
+@typed
 def load_tiny_imagenet(path: StrPath, dtype: Any = np.float32, subtract_mean: bool = True) -> dict[str, Any]:
     """Tiny ImageNet from its unpacked folder.
 

@@ -61,8 +61,10 @@ def _forward(
     require_number("dropout_forward", "dropout_param['p']", p, low=0, high=1, open_low=open_low, open_high=open_high)
     train = mode_of(dropout_param, "dropout_forward", "dropout_param")
     if dropout_param.get("seed") is not None:
-        np.random.seed(dropout_param["seed"])
+        seed = dropout_param["seed"]
+        require_number("dropout_forward", "dropout_param['seed']", seed, integer=True, low=0, high=2**32 - 1)
+        np.random.seed(seed)
     if not train:
         return x, (dropout_param, None)
-    mask = mask_of(np.random.rand(*x.shape), float(p)).astype(x.dtype)
+    mask = np.asarray(mask_of(np.random.rand(*x.shape), float(p))).astype(x.dtype)
     return x * mask, (dropout_param, mask)

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import ConfigError, DTypeError, ShapeError, describe
+from chainrule.errors import ConfigError, DTypeError, ShapeError, describe, shown
 from chainrule.layers import Layer
+from chainrule.require import as_numbers
 
 
 class FaceCache(tuple[Any, ...]):
@@ -31,12 +32,9 @@ class FaceCache(tuple[Any, ...]):
 
 def as_float(x: Any, name: str = "x") -> np.ndarray:
     """`x` as an array of floats: course code may pass integers (pixels, np.arange); floats keep their dtype."""
-    array = np.asarray(x)
-    if array.dtype.kind in "iub":
-        return array.astype(np.float64)
-    if array.dtype.kind != "f":
-        raise DTypeError(f"{name} must be an array of real numbers, got {describe(x)}")
-    return array
+    owner, _, argument = name.rpartition(": ")
+    array = as_numbers(owner if owner else "arguments", argument, x)
+    return array.astype(np.float64) if array.dtype.kind in "iub" else array
 
 
 def option(param: Mapping[str, Any], owner: str, argument: str, key: str) -> Any:
@@ -44,15 +42,15 @@ def option(param: Mapping[str, Any], owner: str, argument: str, key: str) -> Any
     if not isinstance(param, Mapping):
         raise DTypeError(f"{owner}: {argument} must be a dictionary, got {describe(param)}")
     if key not in param:
-        raise ConfigError(f"{owner}: {argument} must have the key {key!r}, got only {sorted(param)}")
+        raise ConfigError(f"{owner}: {argument} must have the key {key!r}, got only {sorted(map(str, param))}")
     return param[key]
 
 
 def mode_of(param: Mapping[str, Any], owner: str, argument: str) -> bool:
     """Whether `param["mode"]` is "train"; a `ConfigError` (a ValueError) unless it is "train" or "test"."""
     mode = option(param, owner, argument, "mode")
-    if mode not in ("train", "test"):
-        raise ConfigError(f"{owner}: {argument}['mode'] must be 'train' or 'test', got {mode!r}")
+    if not isinstance(mode, str) or mode not in ("train", "test"):
+        raise ConfigError(f"{owner}: {argument}['mode'] must be 'train' or 'test', got {shown(mode)}")
     return bool(mode == "train")
 
 

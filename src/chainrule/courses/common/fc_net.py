@@ -21,6 +21,7 @@ from chainrule.courses.common.normalization import (
     layernorm_forward,
 )
 from chainrule.errors import ConfigError, require_number
+from chainrule.typed import typed
 
 #: normalization -> (forward, backward, what each layer's parameter dictionary starts as).
 NORMALIZATIONS: dict[str, tuple[Callable[..., Any], Callable[..., Any], dict[str, Any]]] = {
@@ -35,6 +36,7 @@ class TwoLayerNet(AffineStack):
     Attributes: params (W1, b1, W2, b2), reg (may be changed at any time).
     """
 
+    @typed
     def __init__(
         self,
         input_dim: int = 3 * 32 * 32,

@@ -12,10 +12,12 @@ import numpy as np
 
 from chainrule import geometry, windows
 from chainrule.courses.common.faces import as_float
-from chainrule.errors import ConfigError, ShapeError
+from chainrule.errors import ConfigError, ShapeError, require_number
 from chainrule.geometry import Windows
+from chainrule.typed import typed
 
 
+@typed
 def get_im2col_indices(
     x_shape: tuple[int, int, int, int],
     fh: int | None = None,
@@ -37,6 +39,7 @@ def get_im2col_indices(
     return k, i0 + i1, j0 + j1
 
 
+@typed
 def im2col_indices(
     x: Any,
     fh: int | None = None,
@@ -54,6 +57,7 @@ def im2col_indices(
     return windows.patches(padded, at).reshape(x.shape[1] * at.taps, -1)
 
 
+@typed
 def col2im_indices(
     cols: Any,
     x_shape: tuple[int, int, int, int],
@@ -90,12 +94,19 @@ def _fit(
     field_height: int | None,
     field_width: int | None,
 ) -> Windows:
+    for argument, number, least in (("padding", padding, 0), ("stride", stride, 1)):
+        require_number("im2col", argument, number, integer=True, low=least, high=10**6)
+    for axis in x_shape:
+        require_number("im2col", "x_shape", axis, integer=True, low=1, high=10**9)
     if len(x_shape) != 4:
         raise ShapeError(f"im2col: x must have axes (N, C, H, W), got shape {tuple(x_shape)}")
     sizes = []
     for short, long, spelled in ((fh, field_height, "field_height"), (fw, field_width, "field_width")):
         if (short is None) == (long is None):
             raise ConfigError(f"im2col: give {spelled} once, got {short} and {spelled} = {long}")
-        sizes.append(short if long is None else long)
+        size: Any = short if long is None else long
+        argument = spelled if short is None else f"f{spelled[6]}"  # fh, fw
+        require_number("im2col", argument, size, integer=True, low=1, high=10**6)
+        sizes.append(size)
     h, w = x_shape[2:]
     return geometry.fit_windows("im2col", (h, w), (sizes[0], sizes[1]), (stride, stride), padding)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.courses.common.convolution import conv_backward, conv_forward, max_pool_backward, max_pool_forward
+from chainrule.courses.common.faces import unpack
 from chainrule.courses.common.layers import affine_backward, affine_forward, relu_backward, relu_forward
 from chainrule.courses.common.normalization import spatial_batchnorm_backward, spatial_batchnorm_forward
 
@@ -25,7 +26,7 @@ def affine_relu_forward(x: Any, w: Any, b: Any) -> Result:
 
 def affine_relu_backward(dout: Any, cache: Any) -> Gradients3:
     """Return dx, dw, db."""
-    fc_cache, relu_cache = cache
+    fc_cache, relu_cache = unpack(cache, "affine_relu_backward", "fc_cache relu_cache")
     return affine_backward(relu_backward(dout, relu_cache), fc_cache)
 
 
@@ -38,7 +39,7 @@ def conv_relu_forward(x: Any, w: Any, b: Any, conv_param: Mapping[str, Any]) -> 
 
 def conv_relu_backward(dout: Any, cache: Any) -> Gradients3:
     """Return dx, dw, db."""
-    conv_cache, relu_cache = cache
+    conv_cache, relu_cache = unpack(cache, "conv_relu_backward", "conv_cache relu_cache")
     return conv_backward(relu_backward(dout, relu_cache), conv_cache)
 
 
@@ -54,7 +55,7 @@ def conv_bn_relu_forward(
 
 def conv_bn_relu_backward(dout: Any, cache: Any) -> Gradients5:
     """Return dx, dw, db, dgamma, dbeta."""
-    conv_cache, bn_cache, relu_cache = cache
+    conv_cache, bn_cache, relu_cache = unpack(cache, "conv_bn_relu_backward", "conv_cache bn_cache relu_cache")
     da, dgamma, dbeta = spatial_batchnorm_backward(relu_backward(dout, relu_cache), bn_cache)
     return *conv_backward(da, conv_cache), dgamma, dbeta
 
@@ -71,5 +72,5 @@ def conv_relu_pool_forward(
 
 def conv_relu_pool_backward(dout: Any, cache: Any) -> Gradients3:
     """Return dx, dw, db."""
-    conv_cache, relu_cache, pool_cache = cache
+    conv_cache, relu_cache, pool_cache = unpack(cache, "conv_relu_pool_backward", "conv_cache relu_cache pool_cache")
     return conv_backward(relu_backward(max_pool_backward(dout, pool_cache), relu_cache), conv_cache)

@@ -11,6 +11,7 @@ from chainrule.courses.common.faces import FaceCache, as_float, matching, unpack
 from chainrule.errors import ShapeError
 from chainrule.layers import Affine, ReLU
 from chainrule.losses import BinaryHinge, Logistic, MultiClassHinge, SoftmaxCrossEntropy
+from chainrule.require import as_numbers
 
 Result = tuple[np.ndarray, Any]
 Gradients3 = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -28,6 +29,8 @@ def affine_forward(x: Any, w: Any, b: Any) -> Result:
         raise ShapeError(
             f"affine_forward: x must have shape (N, d1, ..., dk) and w (d1 ... dk, M), got {x.shape} and {w.shape}"
         )
+    if len(x) == 0:
+        raise ShapeError(f"affine_forward: x must hold at least one row, got shape {x.shape}")
     layer = Affine(w.shape[1])
     out, inner = layer.forward(x.reshape(len(x), -1), {"W": w, "b": b})  # (N, M)
     return out, FaceCache.of((x, w, b), layer, inner)
@@ -58,19 +61,19 @@ def relu_backward(dout: Any, cache: Any) -> np.ndarray:
 
 def softmax_loss(x: Any, y: Any) -> Result:
     """Return the softmax cross-entropy of scores x (N, C) and labels y (N,), a mean over N, and dx."""
-    return SoftmaxCrossEntropy()(as_float(x), np.asarray(y))
+    return SoftmaxCrossEntropy()(as_float(x), as_numbers("loss", "y", y))
 
 
 def svm_loss(x: Any, y: Any) -> Result:
     """Return the multi-class hinge loss of scores x (N, C) and labels y (N,), a mean over N, and dx."""
-    return MultiClassHinge()(as_float(x), np.asarray(y))
+    return MultiClassHinge()(as_float(x), as_numbers("loss", "y", y))
 
 
 def binary_svm_loss(x: Any, y: Any) -> Result:
     """Return the hinge loss of scores x (N,) and labels y (N,), 0/1 or −1/+1, a mean over N, and dx."""
-    return BinaryHinge()(as_float(x), np.asarray(y))
+    return BinaryHinge()(as_float(x), as_numbers("loss", "y", y))
 
 
 def logistic_loss(x: Any, y: Any) -> Result:
     """Return the logistic loss of scores x (N,) and labels y (N,), 0/1 or −1/+1, a mean over N, and dx."""
-    return Logistic()(as_float(x), np.asarray(y))
+    return Logistic()(as_float(x), as_numbers("loss", "y", y))

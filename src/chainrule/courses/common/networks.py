@@ -13,7 +13,8 @@ import numpy as np
 
 from chainrule.courses.common.faces import as_float
 from chainrule.courses.common.layers import affine_backward, affine_forward, relu_backward, relu_forward, softmax_loss
-from chainrule.errors import DTypeError, describe, require_number
+from chainrule.errors import ConfigError, DTypeError, describe, require_number, shown
+from chainrule.require import as_numbers
 
 Forward = Callable[..., tuple[np.ndarray, Any]]
 Params = dict[str, np.ndarray]
@@ -60,12 +61,14 @@ class Model:
 
     def loss(self, X: Any, y: Any = None) -> Any:
         """Scores of X in test mode if y is None; otherwise the loss with ½ reg ‖W‖², and its gradients by name."""
-        X = as_float(X, "X") if self.dtype is None else np.asarray(X).astype(self.dtype)
+        X = as_float(X, f"{type(self).__name__}: X")
+        X = X if self.dtype is None else X.astype(self.dtype)
+        y = None if y is None else as_numbers(type(self).__name__, "y", y)
         tape = Tape(self.params)
         scores = self.scores(X, tape, train=y is not None)
         if y is None:
             return scores
-        loss, dscores = self.data_loss(scores, np.asarray(y))
+        loss, dscores = self.data_loss(scores, y)
         grads = tape.gradients(dscores)
         reg = float(self.reg)  # may be a NumPy scalar, which would widen float32
         for name in self.weights():
@@ -88,12 +91,18 @@ class Model:
 
     def draw_affine(self, i: int, inputs: int, outputs: int, weight_scale: float) -> None:
         """W ~ N(0, weight_scale²) (inputs, outputs) from NumPy's legacy global generator, b = 0."""
+        owner = type(self).__name__
+        for size in (inputs, outputs):
+            require_number(owner, "input_dim, hidden_dim and num_classes", size, integer=True, low=1, high=10**9)
+        require_number(owner, "weight_scale", weight_scale, low=0)
         W, b = self.layer_names(i)
         self.params[W] = np.random.normal(0, weight_scale, (inputs, outputs))
         self.params[b] = np.zeros(outputs)
 
     def cast_params(self, dtype: Any) -> None:
         """All parameters in `dtype`, in which inputs are computed from now on."""
+        if not isinstance(dtype, (str, type, np.dtype)) or dtype not in ("float32", "float64", np.float32, np.float64):
+            raise ConfigError(f"{type(self).__name__}: dtype must be float32 or float64, got {shown(dtype)}")
         self.dtype = dtype
         self.params = {name: value.astype(dtype) for name, value in self.params.items()}
 
@@ -125,6 +134,13 @@ class AffineStack(Model):
     def between(self, x: np.ndarray, i: int, tape: Tape, *, train: bool) -> np.ndarray:
         """What follows the i-th affine layer: the activation; more in a subclass."""
         return tape.run(self.forward_activation, self.backward_activation, x)
+
+
+def each_size(owner: str, **sizes: Any) -> list[int]:
+    """Sizes given by name, each an integer >= 1 that a layer can have, or a typed error."""
+    for argument, size in sizes.items():
+        require_number(owner, argument, size, integer=True, low=1, high=10**6)
+    return [int(size) for size in sizes.values()]
 
 
 def as_sizes(owner: str, argument: str, sizes: Any) -> list[int]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.courses.common.faces import FaceCache, as_float, matching, mode_of
-from chainrule.errors import ConfigError, DTypeError, ShapeError, describe
+from chainrule.errors import ConfigError, DTypeError, ShapeError, describe, require_number
 from chainrule.layers import BatchNorm, GroupNorm, LayerNorm
 
 Result = tuple[np.ndarray, Any]
@@ -112,4 +112,6 @@ def _images(owner: str, x: Any, rank: int) -> np.ndarray:
 def _eps(param: Any, argument: str) -> float:
     if not isinstance(param, Mapping):
         raise DTypeError(f"{argument} must be a dictionary, got {describe(param)}")
-    return float(param.get("eps", 1e-5))
+    eps = param.get("eps", 1e-5)
+    require_number("normalization", f"{argument}['eps']", eps, low=0, open_low=True)
+    return float(eps)

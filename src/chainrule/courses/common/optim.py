@@ -14,6 +14,7 @@ import numpy as np
 from chainrule import optim
 from chainrule.errors import DTypeError, ShapeError, describe
 from chainrule.optim import Step, UpdateRule
+from chainrule.require import as_numbers
 
 Config = dict[str, Any]
 
@@ -59,9 +60,12 @@ def _update(kind: Any, w: Any, dw: Any, config: Config | None, **defaults: float
     for name, value in defaults.items():
         config.setdefault(name, value)
     rule = _rule(kind, **{name: _as_number(config[name]) for name in defaults})
-    w, dw = np.asarray(w), np.asarray(dw)
+    w, dw = as_numbers(kind.key, "w", w), as_numbers(kind.key, "dw", dw)
     if w.shape != dw.shape:
         raise ShapeError(f"{kind.key}: dw must have the shape of w, {w.shape}, got {dw.shape}")
+    if w.dtype.kind != "f":
+        raise DTypeError(f"{kind.key}: w must hold floating-point numbers, got dtype {w.dtype}")
+    dw = dw if dw.dtype.kind == "f" else dw.astype(w.dtype)
     slots = {name: config[name] if config.get(name) is not None else np.zeros_like(w) for name in rule.slot_names}
     step, slots = rule.update(dw, slots, w, Step(config.get("t", 1)))
     config.update(slots)

@@ -16,8 +16,20 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chainrule.courses.common import optim
-from chainrule.errors import ConfigError, DataError, require_number, unknown
+from chainrule.courses.common.faces import as_float
+from chainrule.errors import (
+    ConfigError,
+    DataError,
+    DTypeError,
+    ShapeError,
+    describe,
+    require_mapping,
+    require_number,
+    unknown,
+)
 from chainrule.files import write_atomically
+from chainrule.require import as_numbers
+from chainrule.typed import typed
 
 #: Keyword arguments and their defaults, in the order in which they are documented.
 OPTIONS: Mapping[str, Any] = {
@@ -67,11 +79,14 @@ class Solver:
     verbose: bool
 
     def __init__(self, model: Any, data: Mapping[str, Any], **kwargs: Any) -> None:
+        if not isinstance(getattr(model, "params", None), Mapping) or not callable(getattr(model, "loss", None)):
+            raise DTypeError(f"Solver: model must have a dictionary params and a method loss, got {describe(model)}")
+        require_mapping("Solver", "data", data, "arrays")
         self.model = model
         for name in ("X_train", "y_train", "X_val", "y_val"):
             if name not in data:
                 raise DataError(f"Solver: data must have the keys X_train, y_train, X_val, y_val, got {sorted(data)}")
-            setattr(self, name, data[name])
+            setattr(self, name, as_numbers("Solver", f"data[{name!r}]", data[name]))
         options = {**OPTIONS, "optim_config": {}, **kwargs}
         strange = [name for name in kwargs if name not in OPTIONS]
         if strange:
@@ -121,11 +136,18 @@ class Solver:
             print(f'Saving checkpoint to "{filename}"')
         write_atomically(filename, pickle.dumps(checkpoint))
 
+    @typed
     def check_accuracy(self, X: Any, y: Any, num_samples: int | None = None, batch_size: int = 100) -> Any:
         """The fraction of rows predicted right, on `num_samples` rows drawn with replacement if there are more.
 
         Scores (N, C) predict the highest class, scores (N,) the label 1 where they are positive, else 0.
         """
+        X, y = as_float(X, "check_accuracy: X"), as_numbers("check_accuracy", "y", y)
+        require_number("check_accuracy", "batch_size", batch_size, integer=True, low=1)
+        if num_samples is not None:
+            require_number("check_accuracy", "num_samples", num_samples, integer=True, low=1)
+        if X.ndim == 0 or y.ndim != 1 or len(X) == 0 or len(X) != len(y):
+            raise ShapeError(f"check_accuracy: X and y must hold equally many rows, got {X.shape} and {y.shape}")
         N = X.shape[0]
         if num_samples is not None and num_samples < N:
             rows = np.random.choice(N, num_samples)

@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import ShapeError
+from chainrule.require import as_numbers
+from chainrule.typed import typed
 
 
+@typed
 def visualize_grid(Xs: Any, ubound: float = 255.0, padding: int = 1) -> np.ndarray:
     """Images (N, H, W, C) in a square grid, each stretched to [0, ubound], with `padding` black pixels between them."""
     Xs = _images("visualize_grid", Xs)
@@ -30,6 +33,7 @@ def vis_grid(Xs: Any) -> np.ndarray:
     return _stretched(_tiled([list(Xs[row * side : min((row + 1) * side, n)]) for row in range(side)], side, Xs.min()))
 
 
+@typed
 def vis_nn(rows: Sequence[Sequence[Any]]) -> np.ndarray:
     """Rows of images (H, W, C) in a grid, stretched to [0, 1] together, one white pixel (of value 1) between them."""
     if not len(rows) or not len(rows[0]):
@@ -67,7 +71,7 @@ def _stretched(image: np.ndarray) -> np.ndarray:
 
 
 def _images(owner: str, Xs: Any) -> np.ndarray:
-    Xs = np.asarray(Xs)
+    Xs = as_numbers(owner, "Xs", Xs)
     if Xs.ndim != 4 or Xs.size == 0:
         raise ShapeError(f"{owner}: Xs must have axes (N, H, W, C) and hold at least one image, got shape {Xs.shape}")
     return Xs

@@ -8,6 +8,7 @@ import numpy as np
 
 from chainrule.courses.common import cnn, fc_net
 from chainrule.courses.common import dropout as meanings
+from chainrule.typed import typed
 
 
 class TwoLayerNet(fc_net.TwoLayerNet):
@@ -33,6 +34,7 @@ class FullyConnectedNet(fc_net.DropoutNet):
     off = 0.0
     meaning = "the probability of dropping"
 
+    @typed
     def __init__(
         self,
         hidden_dims: Any,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chainrule.courses.common.networks import AffineStack, as_sizes
+from chainrule.typed import typed
 
 
 class FullyConnectedNet(AffineStack):
@@ -14,6 +15,7 @@ class FullyConnectedNet(AffineStack):
     hidden_dim: the widths of the hidden layers. Attributes: params (W1, b1, ...), hidden_dim, num_layers.
     """
 
+    @typed
     def __init__(
         self,
         input_dim: int,
@@ -32,6 +34,7 @@ class FullyConnectedNet(AffineStack):
 class FullyConnectedNet8(FullyConnectedNet):
     """The same for the MDS189 data set of the course: inputs of 75 numbers, 8 classes."""
 
+    @typed
     def __init__(
         self,
         input_dim: int,

@@ -16,6 +16,7 @@ import numpy as np
 
 from chainrule.courses.common import dropout as meanings
 from chainrule.courses.common.fc_net import DropoutNet
+from chainrule.typed import typed
 
 
 class FullyConnectedNet2016(DropoutNet):
@@ -29,6 +30,7 @@ class FullyConnectedNet2016(DropoutNet):
     off = 0.0
     meaning = "the probability of dropping"
 
+    @typed
     def __init__(
         self,
         hidden_dims: Any,
@@ -57,6 +59,7 @@ class FullyConnectedNet2018(DropoutNet):
     off = 1.0
     meaning = "the probability of keeping"
 
+    @typed
     def __init__(
         self,
         hidden_dims: Any,
@@ -79,6 +82,7 @@ class FullyConnectedNet2021(DropoutNet):
     off = 1.0
     meaning = "the probability of keeping"
 
+    @typed
     def __init__(
         self,
         hidden_dims: Any,

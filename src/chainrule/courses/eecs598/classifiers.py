@@ -15,6 +15,7 @@ import numpy as np
 from chainrule.courses.common.layers import binary_svm_loss, logistic_loss, relu_backward, relu_forward, softmax_loss
 from chainrule.courses.common.networks import AffineStack, Forward, Tape, as_sizes
 from chainrule.errors import require_number
+from chainrule.typed import typed
 
 Backward = Callable[..., np.ndarray]
 
@@ -36,6 +37,7 @@ class Classifier(AffineStack):
 class BinaryClassifier(Classifier):
     """Base of the models whose scores are (N,), one logit a row."""
 
+    @typed
     def __init__(
         self,
         input_dim: Any = 100,
@@ -62,6 +64,7 @@ class LogisticClassifier(BinaryClassifier):
 
     data_loss = staticmethod(logistic_loss)
 
+    @typed
     def __init__(
         self,
         input_dim: Any = 100,
@@ -96,6 +99,7 @@ class SoftmaxClassifier(Classifier):
 
     data_loss = staticmethod(softmax_loss)
 
+    @typed
     def __init__(
         self,
         input_dim: Any = 28 * 28,

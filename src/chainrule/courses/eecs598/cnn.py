@@ -16,7 +16,7 @@ from chainrule.courses.common.convolution import (
 )
 from chainrule.courses.common.dropout import dropout_backward, vanilla_forward
 from chainrule.courses.common.layers import affine_backward, affine_forward, relu_backward, relu_forward
-from chainrule.courses.common.networks import Forward, Model, Tape, as_sizes
+from chainrule.courses.common.networks import Forward, Model, Tape, each_size
 from chainrule.courses.common.normalization import (
     batchnorm_backward,
     batchnorm_forward,
@@ -24,6 +24,7 @@ from chainrule.courses.common.normalization import (
     spatial_batchnorm_forward,
 )
 from chainrule.errors import DTypeError, ShapeError, describe, require_number
+from chainrule.typed import typed
 
 
 class ConvNet(Model):
@@ -36,6 +37,7 @@ class ConvNet(Model):
     dropout_param, bn_params.
     """
 
+    @typed
     def __init__(
         self,
         input_dim: Sequence[int] = (1, 28, 28),
@@ -52,8 +54,9 @@ class ConvNet(Model):
         bwd_fun: Callable[..., np.ndarray] = relu_backward,
     ) -> None:
         channels, height, width = image_shape("ConvNet", input_dim)
-        sizes = as_sizes("ConvNet", "sizes", [num_filters, filter_size, hidden_dim, num_classes])
-        filters, size, hidden, classes = sizes
+        filters, size, hidden, classes = each_size(
+            "ConvNet", num_filters=num_filters, filter_size=filter_size, hidden_dim=hidden_dim, num_classes=num_classes
+        )
         require_number("ConvNet", "dropout", dropout, low=0, high=1, open_high=True)
         if not isinstance(normalization, (bool, np.bool_)):
             raise DTypeError(f"ConvNet: normalization must be True or False, got {describe(normalization)}")

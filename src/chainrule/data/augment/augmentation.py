@@ -6,7 +6,7 @@ block): nothing that was drawn before matters, so batches can be made in any ord
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -97,7 +97,7 @@ def require_deterministic(transforms: Sequence[Transform]) -> tuple[Transform, .
 
 def check_transforms(owner: str, transforms: Any) -> tuple[Transform, ...]:
     """`transforms` as a tuple, or a typed error."""
-    if isinstance(transforms, (str, Transform, type)) or not isinstance(transforms, Iterable):
+    if isinstance(transforms, (str, Transform, type, Mapping)) or not isinstance(transforms, Iterable):
         raise DTypeError(f"{owner} must be a list of transforms, got {describe(transforms)}")
     given = tuple(transforms)
     for transform in given:

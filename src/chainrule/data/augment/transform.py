@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chainrule.errors import DTypeError, ShapeError, describe, require_number
+from chainrule.typed import typed_fields
 
 
 class Transform:
@@ -27,6 +28,11 @@ class Transform:
     mirrors: ClassVar[bool] = False
     #: Whether it changes targets with the inputs, by `mix`.
     mixes_targets: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Check fields against their annotations, whatever else a subclass asks of them."""
+        super().__init_subclass__(**kwargs)
+        typed_fields(cls)
 
     @property
     def name(self) -> str:
@@ -52,7 +58,11 @@ class Transform:
 
 def require_images(owner: str, x: Any) -> None:
     """Raise unless `x` is a batch of images (N, C, H, W), of bytes or of floats."""
-    if not isinstance(x, np.ndarray) or not (x.dtype == np.uint8 or x.dtype.kind == "f"):
+    if (
+        isinstance(x, (np.ma.MaskedArray, np.matrix))
+        or not isinstance(x, np.ndarray)
+        or not (x.dtype == np.uint8 or x.dtype.kind == "f")
+    ):
         raise DTypeError(f"{owner}: x must be an array of uint8 or floats, got {describe(x)}")
     if x.ndim != 4 or x.size == 0:
         raise ShapeError(f"{owner}: x has axes (N, C, H, W) of length >= 1, got shape {x.shape}")
@@ -62,7 +72,7 @@ def require_words(transform: Transform, x: np.ndarray, words: Any) -> np.ndarray
     """`words` as (`transform.words`, N) uint32, or a typed error."""
     if words is None and transform.words == 0:
         return np.empty((0, len(x)), np.uint32)
-    if not isinstance(words, np.ndarray) or words.dtype != np.uint32:
+    if type(words) is not np.ndarray or words.dtype != np.uint32:
         raise DTypeError(f"{transform.name}: words must be an array of uint32, got {describe(words)}")
     if words.shape != (transform.words, len(x)):
         raise ShapeError(f"{transform.name}: words must have shape {(transform.words, len(x))}, got {words.shape}")

@@ -457,9 +457,9 @@ ROWS: list[tuple[str, Callable[[], Any], type[ChainruleError], tuple[str, ...]]]
         ConfigError,
         ("method", "'exact'"),
     ),
-    ("check of a layer class", lambda: cr.check_layer(cr.ReLU), DTypeError, ("layer", "must be a layer", "ReLU")),
+    ("check of a layer class", lambda: cr.check_layer(cr.ReLU), DTypeError, ("layer", "must be a Layer", "ReLU")),
     ("check of a layer on no shape", lambda: cr.check_layer(cr.Affine(3), (3,)), ShapeError, ("(N, D)", "(3,)")),
-    ("check of no loss", lambda: cr.check_loss("softmax", (3, 4), Y), DTypeError, ("loss", "must be a loss", "str")),
+    ("check of no loss", lambda: cr.check_loss("softmax", (3, 4), Y), DTypeError, ("loss", "must be a Loss", "str")),
     # -- declarations and checkpoints
     ("layer misspelt", lambda: from_config("layer", "Relu"), ConfigError, ("'Relu'", "did you mean 'ReLU'")),
     (

@@ -163,7 +163,6 @@ def _floating(owner: str, dtype: Any) -> np.dtype:
     except Exception:  # a text or class of the caller's own making may raise anything
         raise DTypeError(f"{owner}: dtype must be a floating-point dtype, got {describe(dtype)}") from None
     if kind.kind != "f":
-        raise DTypeError(
-            f"{owner}: dtype must be a floating-point dtype, got {kind if kind != object else describe(dtype)}"
-        )
+        got = kind if kind.kind != "O" else describe(dtype)
+        raise DTypeError(f"{owner}: dtype must be a floating-point dtype, got {got}")
     return kind

@@ -35,7 +35,6 @@ from chainrule.network import Network
 from chainrule.recipes.recipe import Recipe, require_recipe
 from chainrule.solver import Callback, KeepLast, Solver
 from chainrule.solver.solver import make_loader
-from chainrule.typed import typed
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +61,6 @@ class Experiment:
         return Solver(self.network, self.data, callbacks=together, engine=engine, verbose=False, **self.solver_options)
 
 
-@typed
 def build(recipe: Recipe, source: Source | None = None, *, lazily: bool = False) -> Experiment:
     """Load and split the data, fit the normaliser on the training rows, draw the weights.
 

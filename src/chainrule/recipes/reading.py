@@ -54,7 +54,6 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     return parse_recipe(resources.files("chainrule.recipes").joinpath(f"{text}.toml").read_text("utf-8"), text)
 
 
-@typed
 def parse_recipe(text: str, where: str = "recipe") -> Recipe:
     """The recipe that a TOML text declares; `where` opens its error messages."""
     if not isinstance(text, str):
@@ -62,7 +61,6 @@ def parse_recipe(text: str, where: str = "recipe") -> Recipe:
     return _recipe(parse_tables(text, where), where)
 
 
-@typed
 def apply_overrides(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
     """A copy of `recipe` with entries replaced, each given as `key=value`.
 

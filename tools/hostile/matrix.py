@@ -143,6 +143,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "backward": ("forward must be",),
     "targets": (" y must",),
     "runs": ("members",),
+    "name_or_folder": ("the path",),
     "delimiter": ("columns",),
     "text": ("unknown name", "equation", "not toml"),
     "y": ("labels",),

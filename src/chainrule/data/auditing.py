@@ -22,7 +22,6 @@ from chainrule.data.image_folder import image_source, read_images
 from chainrule.data.readers import kind_of, read
 from chainrule.data.source import Skipped, Source, as_path
 from chainrule.errors import unknown
-from chainrule.typed import typed
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +59,6 @@ class Audit:
         return plain | bad | {"counts": counts, "ok": self.ok}
 
 
-@typed
 def audit(name_or_folder: str | Path, *, resize: tuple[int, int] | None = None) -> Audit:
     """Read a named data set, a folder or archive of images by class, or a file, and say what is wrong with it.
 

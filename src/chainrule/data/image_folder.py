@@ -77,7 +77,7 @@ def load_image_folder(
     owner = "load_image_folder"
     place = as_path(owner, path)
     require_bool(owner, "cache", cache)
-    if on_bad not in _ON_BAD:
+    if not isinstance(on_bad, str) or on_bad not in _ON_BAD:
         raise unknown("on_bad", on_bad, _ON_BAD)
     images = read_images(place, resize=resize, channels=channels, on_bad=on_bad, cache=cache)
     return image_source(images, place, name)
@@ -150,7 +150,7 @@ def read_images(
 
 
 def _check_options(owner: str, resize: Any, channels: Any) -> None:
-    if channels not in (None, 1, 3) or isinstance(channels, bool):
+    if channels is not None and not (type(channels) is int and channels in (1, 3)):
         raise ConfigError(f"{owner}: channels must be 1, 3 or None, got {describe(channels)}")
     if resize is None:
         return

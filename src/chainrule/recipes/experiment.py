@@ -29,7 +29,7 @@ from chainrule.data import (
 from chainrule.data.augment.augmentation import prepared
 from chainrule.data.bootstrap import bootstrap_rows
 from chainrule.data.mapped import stays_on_disk
-from chainrule.errors import ChainruleError, ConfigError, require_list
+from chainrule.errors import ChainruleError, ConfigError, require_bool, require_instance, require_list
 from chainrule.losses.loss import check as check_scores
 from chainrule.network import Network
 from chainrule.recipes.recipe import Recipe, require_recipe
@@ -75,6 +75,8 @@ def build(recipe: Recipe, source: Source | None = None, *, lazily: bool = False)
     ((1, 8, 8), 359)
     """
     require_recipe("build", recipe)
+    require_instance("build", "source", source, (Source, type(None)), "a Source or None")
+    require_bool("build", "lazily", lazily)
     _warn_of_mirrored_characters(recipe)
     source, splits = load_splits(recipe, source)
     scale = source.scale if recipe.data.normalize in ("unit", "symmetric") else None

@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from chainrule.errors import ConfigError, DTypeError, describe, unknown
+from chainrule.errors import ConfigError, DTypeError, describe, require_text, unknown
 from chainrule.recipes.recipe import Recipe, require_recipe, to_plain
 from chainrule.typed import typed
 
@@ -56,6 +56,7 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
 
 def parse_recipe(text: str, where: str = "recipe") -> Recipe:
     """The recipe that a TOML text declares; `where` opens its error messages."""
+    require_text("parse_recipe", "where", where)
     if not isinstance(text, str):
         raise DTypeError(f"{where}: must be a TOML text, got {describe(text)}")
     return _recipe(parse_tables(text, where), where)

@@ -103,6 +103,7 @@ void moments(const int64_t* arguments, int64_t, Context& context) {
         const double v = squares / count, r = 1 / std::sqrt(v + eps);
         mean[c] = float(m);
         var[c] = float(v);
+        if (!std::isfinite(var[c])) context.status = CAREFUL;  // an input of 1e20 has finite scores and gradients still
         rstd[c] = float(r);
         scale[c] = float(double(gamma[c]) * r);
     }

@@ -173,7 +173,11 @@ def test_a_recipe_counts_its_own_batch_and_slots(capsys):
         (lambda: count_costs([], 3), ConfigError, "at least one layer"),
         (lambda: count_costs([ReLU(), Affine(3)], (1, 2, 2)), ShapeError, "layer 2 of 2: Affine: x has axes"),
         (lambda: count_costs([ReLU()], 3, "all"), DTypeError, "counting must be a Counting"),
-        (lambda: Counting(flops="madds"), ConfigError, "flops must be 'operations', 'multiply-adds' or '2-multiply-adds', got 'madds'"),
+        (
+            lambda: Counting(flops="madds"),
+            ConfigError,
+            "flops must be 'operations', 'multiply-adds' or '2-multiply-adds', got 'madds'",
+        ),
         (lambda: Counting(bias="no"), ConfigError, "did you mean 'none'"),
         (lambda: Counting(shared=1), DTypeError, "shared must be True or False"),
         (lambda: count_costs([ReLU()], 3).memory(0), ConfigError, "batch_size must be an integer >= 1"),

@@ -357,3 +357,21 @@ def test_odd_arrays_are_the_numbers_they_hold() -> None:
         _, native = pair([Affine(3)], 5)
         assert native.predict(x).tobytes() == scores.tobytes()
         assert native.step(x, np.arange(4) % 3) == loss
+
+
+@pytest.mark.parametrize("instruction_set", instruction_sets())
+def test_a_variance_that_overflows_is_told_before_its_step_also_among_several(instruction_set):
+    network = Network([BatchNorm(), Affine(3)], SoftmaxCrossEntropy(), 4)
+    engine = NativeEngine(network, SGD(), instruction_set=instruction_set)
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((40, 4)).astype(np.float32), rng.integers(0, 3, 40)
+    X[20:] *= np.float32(1e25)  # of rows like these the scores and gradients are finite
+    one = Network([BatchNorm(), Affine(3)], SoftmaxCrossEntropy(), 4)
+    NativeEngine(one, SGD(), instruction_set=instruction_set).step(X[:20], y[:20])
+    losses = []
+    with pytest.raises(DivergenceError, match=r"step 2: running statistic running_var1 of layer 0"):
+        engine.steps(X, y, [np.arange(20), np.arange(20, 40)], losses=losses)
+    assert len(losses) == 1
+    np.testing.assert_array_equal(network.params.flat, one.params.flat)
+    for name, value in one.buffers.items():
+        np.testing.assert_array_equal(network.buffers[name], value)

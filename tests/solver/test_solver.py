@@ -485,7 +485,11 @@ def without(key: str) -> dict[str, Any]:
         ),
         ({"data": {**DATA, "y_train": LABELS[:5]}}, ShapeError, r"X_train and y_train must hold the same number"),
         ({"data": {**DATA, "X_val": POINTS[:0], "y_val": LABELS[:0]}}, ShapeError, r"the same number \(>= 1\) of rows"),
-        ({"data": {**DATA, "X_train": [["a"]] * 60}}, DTypeError, r"data\['X_train'\] must be an array of real numbers, got list"),
+        (
+            {"data": {**DATA, "X_train": [["a"]] * 60}},
+            DTypeError,
+            r"data\['X_train'\] must be an array of real numbers, got list",
+        ),
         ({"data": {**DATA, "X_train": [[1, 2], [3]]}}, ChainruleError, r"data\['X_train'\] must"),
         ({"optim_config": [1]}, DTypeError, r"Solver: optim_config must be a dictionary, got list"),
         ({"model": "network"}, DTypeError, r"model must have a dictionary `params`"),
@@ -558,7 +562,11 @@ class Rows:
         (lambda: solver().check_accuracy(POINTS, LABELS, 0), ConfigError, r"num_samples must be an integer >= 1"),
         (lambda: solver().check_accuracy(POINTS, LABELS, batch_size=0), ConfigError, r"batch_size must be an integer"),
         (lambda: solver().check_accuracy(POINTS, LABELS[1:]), ShapeError, r"equally many rows"),
-        (lambda: solver().check_accuracy("abc", LABELS), DTypeError, r"X must be an array of real numbers, got str 'abc'"),
+        (
+            lambda: solver().check_accuracy("abc", LABELS),
+            DTypeError,
+            r"X must be an array of real numbers, got str 'abc'",
+        ),
     ],
 )
 def test_what_used_to_pass_or_fail_without_a_name(call: Any, error: type[Exception], message: str) -> None:

@@ -187,7 +187,14 @@ def trained(features: str, rule: str, engine: str, folder: Path | None, *, resum
 def digest(value: Any) -> str:
     import hashlib
 
-    return hashlib.sha256(repr(value).encode()).hexdigest()
+    return hashlib.sha256(repr(in_order(value)).encode()).hexdigest()
+
+
+def in_order(value: Any) -> Any:
+    """The same with dictionaries by name: what is read from a file comes in another order than what was never away."""
+    if isinstance(value, dict):
+        return sorted((name, in_order(v)) for name, v in value.items())
+    return [in_order(v) for v in value] if isinstance(value, (list, tuple)) else value
 
 
 def in_child(folder: Path, work: Callable[[], Any], interrupt_after: float | None = None) -> dict[str, Any]:

@@ -212,3 +212,15 @@ def test_a_stop_leaves_out_what_would_take_long(
     assert (results["status"], results["epochs"], "test_accuracy" in results) == ("interrupted", 1, False)
     assert main(["train", "--resume", "run", "--quiet"]) == 0
     assert "test_accuracy" in json.loads(Path("run/results.json").read_text())
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="a signal of terminals")
+def test_what_nohup_ignores_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with train_command.Interruption() as interruption:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not interruption.happened
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

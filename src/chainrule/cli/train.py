@@ -179,7 +179,9 @@ class Interruption(Callback):
         # Only the main thread may set signal handlers; elsewhere Ctrl-C keeps its usual meaning.
         self._main = threading.current_thread() is threading.main_thread()
         if self._main:
-            self._before = {number: signal.signal(number, self._handle) for number in self.SIGNALS}
+            # What the caller has the program ignore (nohup, a job in the background) stays ignored.
+            heard = [number for number in self.SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+            self._before = {number: signal.signal(number, self._handle) for number in heard}
 
     def __exit__(self, *exception: object) -> None:
         if self._main:

@@ -218,7 +218,8 @@ def test_a_stop_leaves_out_what_would_take_long(
 def test_what_nohup_ignores_stays_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with train_command.Interruption() as interruption:
+        interruption = train_command.Interruption()
+        with interruption:
             os.kill(os.getpid(), signal.SIGHUP)
             assert not interruption.happened
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN

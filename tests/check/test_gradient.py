@@ -509,9 +509,9 @@ def test_gradient_is_needed_unless_f_returns_it():
 
 
 def test_check_layer_refuses_what_is_no_layer():
-    with pytest.raises(DTypeError, match="must be a layer"):
+    with pytest.raises(DTypeError, match="must be a Layer"):
         check_layer("Affine")
-    with pytest.raises(DTypeError, match="must be a loss"):
+    with pytest.raises(DTypeError, match="must be a Loss"):
         check_loss("MSE", (3,), np.ones(3))
     with pytest.raises(ShapeError, match=r"got shape \(3,\)"):
         check_layer(Affine(2), (3,))

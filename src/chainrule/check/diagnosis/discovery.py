@@ -38,7 +38,8 @@ def find_checks(module: Any, name: str | None = None) -> list[Check]:
     name: of a forward or backward function, a loss, a class or an object, or what a pair is called without "forward".
     Raises `ConfigError` if there is none.
     """
-    if not isinstance(module, types.ModuleType):
+    looks_like_one = hasattr(module, "__dict__") and isinstance(getattr(module, "__name__", None), str)
+    if not isinstance(module, types.ModuleType) and (callable(module) or not looks_like_one):
         raise DTypeError(f"find_checks: module must be a module, got {describe(module)}")
     if name is not None:
         require_text("find_checks", "name", name)

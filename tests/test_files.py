@@ -192,3 +192,17 @@ def test_what_a_block_cannot_read_is_its_own_error(tmp_path: Path) -> None:
         (tmp_path / "not there").read_text()
     with pytest.raises(WriteError, match=r"/f could not be written: No such file"), new_folder(tmp_path / "f") as made:
         (made / "deep" / "er").write_text("")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name")
+def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_atomically(path, "words")
+        assert os.read(reader, 100) == b"words"
+    finally:
+        os.close(reader)
+    assert path.is_fifo()
+    assert list(tmp_path.iterdir()) == [path]

@@ -139,7 +139,7 @@ def test_a_gain_of_zero_is_not_a_missing_gain() -> None:
         (lambda: Uniform(True), DTypeError, r"Uniform: scale must be a number, got bool True"),
         (lambda: He("gauss"), ConfigError, r"He: distribution must be 'normal' or 'uniform', got 'gauss'"),  # type: ignore[arg-type]
         (lambda: He(gain=-1), ConfigError, r"He: gain must be a number >= 0, got -1"),
-        (lambda: Xavier(None), ConfigError, r"Xavier: distribution must be .*, got None"),  # type: ignore[arg-type]
+        (lambda: Xavier(None), DTypeError, r"Xavier: distribution must be .*, got None"),  # type: ignore[arg-type]
         (lambda: Orthogonal([1.0]), DTypeError, r"Orthogonal: gain must be a number, got list"),  # type: ignore[arg-type]
     ],
 )

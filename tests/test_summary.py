@@ -70,5 +70,5 @@ def test_bad_sizes() -> None:
     summary = NETWORK.summary()
     with pytest.raises(ConfigError, match=r"Summary: batch_size must be an integer >= 1, got 0"):
         summary.memory(0)
-    with pytest.raises(DTypeError, match=r"Summary: slots must be an integer, got float 1.5"):
+    with pytest.raises(DTypeError, match=r"Summary.memory: slots must be an integer, got float 1.5"):
         summary.memory(np.int64(1), slots=1.5)  # type: ignore[arg-type]

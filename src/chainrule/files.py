@@ -27,11 +27,15 @@ _NO_FOLDER_SYNC = {errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.EOPNOTSUPP}  #
 def write_atomically(path: str | Path, content: bytes | str) -> None:
     """Write `content` to `path`: a temporary file beside it, fsync, rename, fsync of the folder.
 
-    Raises `WriteError`, `path` being as it was, or whole and new where only the last fsync failed.
+    A device or a pipe, such as /dev/null, is written to as it is. Raises `WriteError`, `path` being as it was, or whole
+    and new where only the last fsync failed.
     """
     path = Path(path)
     temporary = _beside(path)
     with _told(path, "written"):
+        if path.exists() and not path.is_file() and not path.is_dir():
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+            return
         try:
             write_new(temporary, content.encode() if isinstance(content, str) else content)
             _sync(temporary)

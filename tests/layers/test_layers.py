@@ -407,7 +407,7 @@ def test_missing_and_misshapen_parameters_are_refused(layer, shape):
         rest = {n: v for n, v in params.items() if n != name}
         with pytest.raises(ConfigError, match=rf"'{name}'"):
             layer.forward(x, rest)
-        with pytest.raises(ConfigError):
+        with pytest.raises(DTypeError, match=rf"{name} must be an array, got NoneType None"):
             layer.forward(x, {**params, name: None})
         with pytest.raises(ShapeError, match=name):
             layer.forward(x, {**params, name: np.zeros((*value.shape, 2))})

@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROCESSES ?= 2
 
-.PHONY: demo test setup setup-test lint format docs bench reproduce reproduce-quick mutation fuzz torture memory sbom sanitize clean
+.PHONY: demo test setup setup-test lint format docs bench reproduce reproduce-quick mutation fuzz torture bad-input memory sbom sanitize clean
 
 demo: setup ## Set up, then train the default recipe on scikit-learn's digits.
 	$(BIN)/chainrule train digits-mlp
@@ -61,6 +61,9 @@ fuzz: setup-test ## Damaged files of every kind, 20,000 of them, into docs/resul
 
 torture: setup-test ## Runs killed, stopped and starved of disk, 500 kills among them, into docs/results/ (half an hour).
 	$(BIN)/python tools/torture.py
+
+bad-input: setup-test ## Every public entry point with every kind of bad argument, into docs/results/ (half an hour).
+	$(BIN)/python tools/bad_input.py --report docs/results/bad-input.md
 
 memory: setup-test ## The predicted memory of every recipe beside what is measured, into docs/results/ (minutes).
 	$(BIN)/python tools/memory.py

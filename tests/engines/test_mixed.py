@@ -40,17 +40,6 @@ from chainrule.optim import SGD, Adam
 native = pytest.mark.skipif(not is_available(), reason="the compiled module is not installed")
 
 
-def _instruction_sets() -> list[str]:
-    if not is_available():
-        return []
-    from chainrule.engines import _native
-
-    return _native.instruction_sets()
-
-
-every_set = pytest.mark.parametrize("instruction_set", _instruction_sets())
-
-
 def relative(expected: Any, got: Any) -> float:
     return float(np.linalg.norm(np.asarray(got) - expected) / max(np.linalg.norm(expected), 1e-12))
 
@@ -135,7 +124,6 @@ PRODUCTS = [
 
 
 @native
-@every_set
 @pytest.mark.parametrize(("layer", "x_shape"), PRODUCTS)
 def test_every_product(layer: Layer, x_shape: tuple[int, ...], instruction_set: str) -> None:
     layers = [layer] if len(layer.output_shape(x_shape)) == 2 else [layer, Flatten()]
@@ -177,7 +165,6 @@ NETWORKS: dict[str, tuple[list[Layer], Any]] = {
 
 
 @native
-@every_set
 @pytest.mark.parametrize("name", NETWORKS)
 def test_networks(name: str, instruction_set: str) -> None:
     layers, shape = NETWORKS[name]

@@ -42,17 +42,6 @@ from chainrule.optim import RULES, SGD, Adam, Chain, UpdateRule
 pytestmark = pytest.mark.skipif(not is_available(), reason="the compiled module is not installed")
 
 
-def _instruction_sets() -> list[str]:
-    if not is_available():
-        return []
-    from chainrule.engines import _native
-
-    return _native.instruction_sets()
-
-
-every_set = pytest.mark.parametrize("instruction_set", _instruction_sets())
-
-
 def error(expected: Any, got: Any) -> float:
     """The largest difference, relative to the largest entry or to one."""
     expected, got = np.asarray(expected), np.asarray(got)
@@ -108,7 +97,6 @@ EXAMPLES = [
 ]
 
 
-@every_set
 @pytest.mark.parametrize(("layer", "x_shape"), EXAMPLES)
 def test_every_layer(layer: Layer, x_shape: Shape, instruction_set: str) -> None:
     n = int(np.prod(layer.output_shape(x_shape)[1:]))
@@ -121,7 +109,6 @@ def test_every_layer(layer: Layer, x_shape: Shape, instruction_set: str) -> None
             assert_alike(engines, rows)
 
 
-@every_set
 @pytest.mark.parametrize(("layer", "x_shape"), EXAMPLES)
 def test_every_layer_between_others(layer: Layer, x_shape: Shape, instruction_set: str) -> None:
     """Its input's gradient reaches a layer before it, in place or not, and its output feeds one after it."""
@@ -177,7 +164,6 @@ NETWORKS: dict[str, tuple[list[Layer], Any]] = {
 }
 
 
-@every_set
 @pytest.mark.parametrize("n", [1, 2, 13])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_networks(name: str, n: int, instruction_set: str) -> None:

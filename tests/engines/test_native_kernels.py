@@ -50,17 +50,6 @@ from chainrule.optim import SGD, Adam
 pytestmark = pytest.mark.skipif(not is_available(), reason="the compiled module is not installed")
 
 
-def _instruction_sets() -> list[str]:
-    if not is_available():
-        return []
-    from chainrule.engines import _native
-
-    return _native.instruction_sets()
-
-
-every_set = pytest.mark.parametrize("instruction_set", _instruction_sets())
-
-
 def pair(layers: list[Layer], shape: Any, loss: Any = None, **options: Any) -> tuple[ReferenceEngine, NativeEngine]:
     networks = [Network(layers, loss, shape, seed=3) for _ in range(2)]
     noise = 0.1 * np.random.default_rng(5).standard_normal(networks[0].params.flat.size)
@@ -123,7 +112,6 @@ IMAGE_LAYERS = [
 SAME_SIZE = [p for p in IMAGE_LAYERS if p.values[0].output_shape(p.values[1])[2:] == p.values[1][2:]]  # type: ignore
 
 
-@every_set
 @pytest.mark.parametrize(("layer", "shape"), IMAGE_LAYERS)
 def test_images_behind_and_before_borders(layer: Layer, shape: Any, instruction_set: str) -> None:
     """The input has a border of zeros as a convolution reads it too, the output has one for the next."""
@@ -146,7 +134,6 @@ FUNCTIONS = [Tanh(), Sigmoid(), ELU(0.7), SELU(), SiLU(), Softplus(), Softplus(4
 GRID = np.concatenate([np.linspace(-12, 12, 4001), np.geomspace(1e-7, 80, 500), -np.geomspace(1e-7, 80, 500), [0.0]])
 
 
-@every_set
 @pytest.mark.parametrize("layer", FUNCTIONS, ids=repr)
 def test_functions_are_accurate(layer: Layer, instruction_set: str) -> None:
     """Value and slope within 1e-6 relative of those in double precision, where single precision has such numbers.
@@ -170,7 +157,6 @@ def test_functions_are_accurate(layer: Layer, instruction_set: str) -> None:
     np.testing.assert_allclose(gradients["b1"], slope, rtol=2e-6, atol=2e-7)
 
 
-@every_set
 @pytest.mark.parametrize("beta", [0.0, 0.5, 0.75, 1.0, 1.3, 3.0])
 @pytest.mark.parametrize("k", [1e-30, 2.0])
 def test_powers_are_accurate(beta: float, k: float, instruction_set: str) -> None:
@@ -222,7 +208,6 @@ ANY_SHAPE = [
 SHAPES = [(1,), (2,), (17,), (70,), (6, 1), (1, 6), (5, 33), (19, 4), (3, 4, 5), (17, 7, 9), (33, 1, 2), (3, 2, 3, 4)]
 
 
-@every_set
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("layer", ANY_SHAPE, ids=repr)
 def test_odd_sizes(layer: Layer, shape: Any, instruction_set: str) -> None:
@@ -234,7 +219,6 @@ def test_odd_sizes(layer: Layer, shape: Any, instruction_set: str) -> None:
         assert_alike(pair(layers, shape, instruction_set=instruction_set), n)
 
 
-@every_set
 @pytest.mark.parametrize("channels", [2, 12, 34])
 @pytest.mark.parametrize("image", [(), (3,), (5, 9), (16, 16)], ids=str)
 def test_groups_of_channels(channels: int, image: Any, instruction_set: str) -> None:
@@ -272,7 +256,6 @@ CONVOLUTIONS: list[dict[str, Any]] = [
 ]
 
 
-@every_set
 @pytest.mark.parametrize("channels", [2, 8, 21, 40])
 @pytest.mark.parametrize("options", CONVOLUTIONS, ids=str)
 def test_depthwise_convolutions(options: dict[str, Any], channels: int, instruction_set: str) -> None:
@@ -302,7 +285,6 @@ TRANSPOSED: list[dict[str, Any]] = [
 ]
 
 
-@every_set
 @pytest.mark.parametrize("groups", [1, 3])
 @pytest.mark.parametrize("options", TRANSPOSED, ids=str)
 def test_transposed_convolutions(options: dict[str, Any], groups: int, instruction_set: str) -> None:
@@ -349,7 +331,6 @@ def test_a_row_has_the_same_scores_in_any_batch() -> None:
         assert native.predict(x[i : i + 1]).tobytes() == together[i : i + 1].tobytes()
 
 
-@every_set
 @pytest.mark.parametrize("at", range(11), ids=lambda i: DEEP[i].name)
 def test_nan_is_never_lost(at: int, instruction_set: str) -> None:
     shape = Network(DEEP[:at], SquaredError(), (24, 4, 5)).output_shape if at > 4 else (24, 4, 5)
@@ -367,7 +348,6 @@ def test_nan_is_never_lost(at: int, instruction_set: str) -> None:
 # -- losses -----------------------------------------------------------------------------------------------------
 
 
-@every_set
 @pytest.mark.parametrize("cls", LOSSES, ids=lambda cls: cls.__name__)
 def test_losses_on_many_rows(cls: Any, instruction_set: str) -> None:
     rng = np.random.default_rng(2)

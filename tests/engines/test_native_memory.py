@@ -24,17 +24,6 @@ pytestmark = pytest.mark.skipif(not is_available(), reason="the compiled module 
 CANARY = np.float32(12345.678)
 
 
-def _instruction_sets() -> list[str]:
-    if not is_available():
-        return []
-    from chainrule.engines import _native
-
-    return _native.instruction_sets()
-
-
-every_set = pytest.mark.parametrize("instruction_set", _instruction_sets())
-
-
 def slack(made: Any) -> Any:
     """Which floats of the arena belong to no buffer."""
     plan = made.plan
@@ -62,13 +51,11 @@ def assert_nothing_is_written_beside(layers: Any, shape: Any, n: int, instructio
     assert (made.arena[free] == CANARY).all()
 
 
-@every_set
 @pytest.mark.parametrize("row", ROWS[1:5], ids=lambda row: row.key)
 def test_rows_of_the_benchmarks(row: Any, instruction_set: str) -> None:
     assert_nothing_is_written_beside(layers_of(row), row.input_shape, 5, instruction_set)
 
 
-@every_set
 @pytest.mark.parametrize("cls", LAYERS, ids=lambda cls: cls.__name__)
 def test_every_layer(cls: type[Layer], instruction_set: str) -> None:
     for layer, x_shape in cls.examples():

@@ -21,14 +21,6 @@ from chainrule.optim import SGD, Adam
 pytestmark = pytest.mark.skipif(not is_available(), reason="the compiled module is not installed")
 
 
-def _instruction_sets() -> list[str]:
-    if not is_available():
-        return []
-    from chainrule.engines import _native
-
-    return _native.instruction_sets()
-
-
 @pytest.fixture
 def _any_width(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few channels too, so that odd numbers of them are seen."""
@@ -56,7 +48,6 @@ SHAPES = [
 
 
 @pytest.mark.usefixtures("_any_width")
-@pytest.mark.parametrize("instruction_set", _instruction_sets())
 @pytest.mark.parametrize(("channels", "filters", "size", "padding"), SHAPES)
 @pytest.mark.parametrize("relu", [True, False])
 def test_against_the_reference(

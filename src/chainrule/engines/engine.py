@@ -82,37 +82,6 @@ class Engine(Protocol):
         """Put back what `weights` returned."""
 
 
-class StepByStep:
-    """Several steps as a loop over one; checks of arguments in front of what an engine writes."""
-
-    step: Any
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Put the checks in front of the methods, so that no engine can forget them."""
-        super().__init_subclass__(**kwargs)
-        for name, wrap in _WRAPPERS.items():
-            if name in cls.__dict__:
-                setattr(cls, name, wrap(cls.__dict__[name]))
-
-    def steps(
-        self,
-        X: Array,
-        y: Array,
-        batches: Sequence[Array],
-        factors: Sequence[float] | None = None,
-        losses: list[float] | None = None,
-    ) -> list[float]:
-        """Train on the rows `batches[i]` of (X, y) one after another; the losses, also appended to `losses`."""
-        rates = [1.0] * len(batches) if factors is None else factors
-        taken = []
-        for batch, factor in zip(batches, rates, strict=True):
-            rows = checked_row_numbers(type(self).__name__, batch, len(X))
-            taken.append(self.step(X[rows], y[rows], factor))
-            if losses is not None:
-                losses.append(taken[-1])
-        return taken
-
-
 def _require_steps(owner: str, X: Any, y: Any, batches: Any, factors: Any, losses: Any) -> tuple[Array, Array]:
     """X and y as arrays; a typed error where an argument of `steps` is not what it has to be, batches left out."""
     X = X if isinstance(X, NormalizedRows) else as_numbers(owner, "X", X)
@@ -196,6 +165,38 @@ _WRAPPERS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+class StepByStep:
+    """Several steps as a loop over one; checks of arguments in front of what an engine writes."""
+
+    step: Any
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Put the checks in front of the methods, so that no engine can forget them."""
+        super().__init_subclass__(**kwargs)
+        for name, wrap in _WRAPPERS.items():
+            if name in cls.__dict__:
+                setattr(cls, name, wrap(cls.__dict__[name]))
+
+    @_checked_steps
+    def steps(
+        self,
+        X: Array,
+        y: Array,
+        batches: Sequence[Array],
+        factors: Sequence[float] | None = None,
+        losses: list[float] | None = None,
+    ) -> list[float]:
+        """Train on the rows `batches[i]` of (X, y) one after another; the losses, also appended to `losses`."""
+        rates = [1.0] * len(batches) if factors is None else factors
+        taken = []
+        for batch, factor in zip(batches, rates, strict=True):
+            rows = checked_row_numbers(type(self).__name__, batch, len(X))
+            taken.append(self.step(X[rows], y[rows], factor))
+            if losses is not None:
+                losses.append(taken[-1])
+        return taken
+
+
 def require_same_arrays(own: Mapping[str, Array], given: Mapping[str, Array]) -> None:
     """Raise `CheckpointError` unless `given` holds arrays of exactly the names, shapes and dtypes of `own`."""
     if not isinstance(given, Mapping):
@@ -216,6 +217,3 @@ def require_same_arrays(own: Mapping[str, Array], given: Mapping[str, Array]) ->
             f"the state must hold {', '.join(sorted(own))} only, got {strangers[0]!r} too: it belongs to another model "
             "or update rule"
         )
-
-
-StepByStep.steps = _checked_steps(StepByStep.steps)  # type: ignore[method-assign]

@@ -21,11 +21,7 @@ from chainrule.optim.decay import L2, WeightDecay
 HARMLESS = 1e12
 
 
-#: What inputs and the norm of the weights stay below where no running statistic comes near the end of the range.
-USUAL = 1e6
-
-
-def is_tame(network: Network, rule: Any, factor: float, limit: float = HARMLESS) -> bool:
+def is_tame(network: Network, rule: Any, factor: float) -> bool:
     """Whether the next steps, at this factor of the learning rate, are sure to leave finite weights and slots."""
     if not isinstance(rule, UpdateRule):
         return False
@@ -34,12 +30,7 @@ def is_tame(network: Network, rule: Any, factor: float, limit: float = HARMLESS)
     if not (rate < HARMLESS and rate * (network.reg + sum(pulls)) < 1):
         return False
     with np.errstate(all="ignore"):
-        return float(network.params.flat @ network.params.flat) < limit**2
-
-
-def largest(x: Array) -> float:
-    """max |x|; NaN where x holds one."""
-    return max(float(x.max()), -float(x.min()))
+        return float(network.params.flat @ network.params.flat) < HARMLESS**2
 
 
 def first_nonfinite(engine: Any) -> tuple[str, str, float] | None:

@@ -18,7 +18,7 @@ from chainrule.data.batches import Batches, checked_rows, make_batches
 from chainrule.data.loader import Loader
 from chainrule.data.normalized import NormalizedRows
 from chainrule.engines import Evaluation, make_engine
-from chainrule.engines.finite import USUAL, first_nonfinite, guarded_step, is_tame, largest, require_finite
+from chainrule.engines.finite import guarded_step, is_tame, require_finite
 from chainrule.engines.one_thread import one_thread
 from chainrule.errors import (
     ConfigError,
@@ -146,7 +146,6 @@ class Solver:
         self.good: GoodState | None = None  # to go back to; kept where training backs off
         self.history = History()
         self.epoch, self.stop = 0, False
-        self._largest_input: float | None = None  # of the training rows
         self._at_once = 1  # steps in one call of the engine
         self._ctrl_c, self.interrupted, self.torn = CtrlC(), False, False  # torn: within a step, by a second Ctrl-C
         self.seconds_per_row = 0.0  # of measuring, as it was the last time
@@ -198,16 +197,14 @@ class Solver:
         factors = [self._factor(When(step, per_epoch, total, self._epoch_scores())) for step in steps]
         try:
             x, y = (self.X_train, self.y_train) if ready is None else next(ready)
-            tame = self._is_tame(x, max(map(abs, factors)))
+            tame = self._is_tame(max(map(abs, factors)))
             if not tame:
                 steps, factors = steps[:1], factors[:1]
-            buffers = self._buffers.copy()
             if ready is None:
                 seen = self._take(steps, factors, tame)
             else:
                 self.history.loss_history.append(self._step(x, y, factors[0], tame))
                 seen = len(x)
-            self._require_finite_buffers(buffers)
         except KeyboardInterrupt:
             self.torn = True
             raise
@@ -238,28 +235,9 @@ class Solver:
     def _step(self, x: Array, y: Array, factor: float, tame: bool) -> float:
         return self.engine.step(x, y, factor) if tame else guarded_step(self.engine, x, y, factor)
 
-    def _is_tame(self, x: Array, factor: float) -> bool:
+    def _is_tame(self, factor: float) -> bool:
         """Whether the engine's own checks before an update are enough; other models' engines look after it too."""
-        if not isinstance(self.model, Network):
-            return True
-        if not len(self.model.buffers):
-            return is_tame(self.model, self.update_rule, factor)
-        if x is self.X_train:  # once is enough
-            self._largest_input = largest(x) if self._largest_input is None else self._largest_input
-        most = self._largest_input if x is self.X_train else largest(x)
-        return most is not None and most < USUAL and is_tame(self.model, self.update_rule, factor, USUAL)
-
-    @property
-    def _buffers(self) -> Array:
-        return self.model.buffers.flat if isinstance(self.model, Network) else np.zeros(0)
-
-    def _require_finite_buffers(self, before: Array) -> None:
-        """Put running statistics back to `before` and raise if they are not finite now."""
-        if not np.isfinite(self._buffers).all():
-            bad = first_nonfinite(self.engine)
-            self._buffers[...] = before
-            if bad is not None:
-                raise DivergenceError(self.engine.step_number, *bad)
+        return not isinstance(self.model, Network) or is_tame(self.model, self.update_rule, factor)
 
     def _begin(self, per_epoch: int, total: int) -> None:
         """Begin, or begin again; training may have been stopped half-way."""
@@ -272,7 +250,7 @@ class Solver:
 
     def _begin_again(self, per_epoch: int, total: int) -> None:
         """Forget the record of an epoch that was stopped half-way and will be finished now; tell the callbacks."""
-        done, self._at_once, self._largest_input = self.engine.step_number // per_epoch, 1, None
+        done, self._at_once = self.engine.step_number // per_epoch, 1
         if self.engine.step_number < total and len(self.history.epochs) > done:
             del self.history.epochs[done:], self.train_acc_history[done + 1 :], self.val_acc_history[done + 1 :]
         if self.back_off is not None and self.good is None:

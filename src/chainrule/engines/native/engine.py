@@ -12,18 +12,16 @@ import numpy as np
 
 from chainrule.arrays import Array
 from chainrule.data.normalized import NormalizedRows
-from chainrule.engines.engine import Evaluation
+from chainrule.engines.engine import Evaluation, checked_row_numbers
 from chainrule.engines.native.lowering import make_plan, read
 from chainrule.engines.native.memory import BUFFERS, GRADIENTS, PARAMS, SLOTS, make_arena
-from chainrule.engines.native.plan import Operation, Plan, Value
+from chainrule.engines.native.plan import BAD_LABEL, CAREFUL, DIVERGED, OK, Operation, Plan, Value
 from chainrule.engines.native.rules import native_parts
 from chainrule.engines.reference import ReferenceEngine, is_finite
 from chainrule.errors import (
     ChainruleError,
     ConfigError,
-    DTypeError,
     ShapeError,
-    describe,
     require_bool,
     require_number,
     unknown,
@@ -34,7 +32,6 @@ from chainrule.optim import UpdateRule
 #: The environment variable that sets the number of threads.
 VARIABLE = "CHAINRULE_THREADS"
 
-_OK, _DIVERGED, _CAREFUL, _BAD_LABEL = range(4)
 _TEST_ROWS = 128  # of a forward pass in test mode
 
 
@@ -161,7 +158,7 @@ class NativeEngine(ReferenceEngine):
         if self.parts is None or not self._rate(factor) < 1e12:
             return self._careful_step(made, batch, targets, factor)
         status, loss = self._run(made, _STEP, batch, targets, factor)
-        if status == _CAREFUL:
+        if status == CAREFUL:
             return self._careful_step(made, batch, targets, factor)
         self._require(status, batch, targets)
         self.step_number += 1
@@ -190,10 +187,8 @@ class NativeEngine(ReferenceEngine):
         self, X: Array, y: Array, batches: Sequence[Array], factors: Sequence[float] | None, taken: list[float]
     ) -> None:
         data, targets = self._batch(X, y)
-        rows = [self._rows(batch, len(data)) for batch in batches]
+        rows = [checked_row_numbers("NativeEngine", batch, len(data)) for batch in batches]
         rates = np.ones(len(rows)) if factors is None else np.asarray(factors, np.float64)
-        if rates.shape != (len(rows),):
-            raise ShapeError(f"NativeEngine: factors must hold one number a batch, {len(rows)}, got {rates.shape}")
         if not rows:
             return
         made = self._compiled(max(map(len, rows)), train=True)
@@ -202,7 +197,7 @@ class NativeEngine(ReferenceEngine):
         order, ends = np.concatenate(rows), np.cumsum([len(r) for r in rows], dtype=np.int64)
         done = 0
         while done < len(rows):
-            status = _CAREFUL
+            status = CAREFUL
             if resident and self._rate(float(rates[done:].max())) < 1e12:
                 first = int(ends[done]) - len(rows[done])
                 count, status = made.program.train(
@@ -212,7 +207,7 @@ class NativeEngine(ReferenceEngine):
                 self.step_number += count
                 taken += losses[done : done + count].tolist()
                 done += count
-            if done < len(rows) and status != _OK:  # that step is told, or done with care, by itself
+            if done < len(rows) and status != OK:  # that step is told, or done with care, by itself
                 taken.append(self.step(data[rows[done]], targets[rows[done]], float(rates[done])))
                 done += 1
 
@@ -221,9 +216,9 @@ class NativeEngine(ReferenceEngine):
         batch, targets = self._batch(x, y)
         made = self._compiled(len(batch), train=True)
         status, loss = self._run(made, _GRADIENTS, batch, targets, 1.0)
-        if status == _BAD_LABEL:
+        if status == BAD_LABEL:
             self._require(status, batch, targets)
-        if status != _OK:  # the kernels stop at a loss that is not finite; the reference says what follows from it
+        if status != OK:  # the kernels stop at a loss that is not finite; the reference says what follows from it
             with np.errstate(all="ignore"):
                 return super().loss_and_gradients(batch, targets)
         return loss, self.network.gradients
@@ -260,15 +255,6 @@ class NativeEngine(ReferenceEngine):
         if len(targets) != len(batch) if targets.ndim else True:
             raise ShapeError(f"NativeEngine: y must have {len(batch)} rows, as X has, got shape {targets.shape}")
         return batch, targets
-
-    def _rows(self, batch: Any, n: int) -> Array:
-        rows = np.ascontiguousarray(batch)
-        if rows.ndim != 1 or rows.size == 0 or rows.dtype.kind not in "iu":
-            raise DTypeError(f"NativeEngine: batches must hold vectors of row numbers, got {describe(batch)}")
-        if rows.min() < 0 or rows.max() >= n:
-            wrong = int(rows.min() if rows.min() < 0 else rows.max())
-            raise ConfigError(f"NativeEngine: batches must hold rows 0 to {n - 1}, got {wrong}")
-        return rows.astype(np.int64, copy=False)
 
     def _targets(self, made: _Compiled, targets: Array) -> tuple[Any, Any]:
         """Labels and numbers as the kernel of the loss takes them: at least one of the two is None."""
@@ -313,9 +299,9 @@ class NativeEngine(ReferenceEngine):
         return status, loss + made.plan.loss
 
     def _require(self, status: int, batch: Array, targets: Array) -> None:
-        if status == _BAD_LABEL:
+        if status == BAD_LABEL:
             self.network.loss_function(np.zeros((len(batch), *self.network.output_shape), np.float32), targets)
-        if status != _OK:
+        if status != OK:
             with np.errstate(all="ignore"):
                 raise self.network.diagnose(batch, targets, self.step_number + 1)
 
@@ -325,8 +311,8 @@ class NativeEngine(ReferenceEngine):
         with np.errstate(all="ignore"):
             status, loss = self._run(made, _GRADIENTS, batch, targets, factor)
             size = float(net.gradients.flat @ net.gradients.flat)
-            if status != _OK or not (np.isfinite(loss) and (np.isfinite(size) or is_finite(net.gradients.flat))):
-                self._require(status or _DIVERGED, batch, targets)
+            if status != OK or not (np.isfinite(loss) and (np.isfinite(size) or is_finite(net.gradients.flat))):
+                self._require(status or DIVERGED, batch, targets)
             self._update(factor, size)
             made.program.run(["running"], len(batch), batch, None, None, None, net.seed, self.step_number, factor)
             self.step_number += 1

@@ -23,7 +23,7 @@ from chainrule.engines.native.losses import LOSS_KERNELS
 from chainrule.engines.native.memory import GRADIENTS, PARAMS, Tensor, address
 from chainrule.engines.native.norms import NORMS
 from chainrule.engines.native.placed import Placed, placed
-from chainrule.engines.native.plan import Plan, Value
+from chainrule.engines.native.plan import DIVERGED, OK, Plan, Value
 from chainrule.engines.native.products import PRODUCTS
 from chainrule.engines.native.shaping import SHAPING
 from chainrule.engines.native.simple import SIMPLE
@@ -161,7 +161,10 @@ def _lower_call(plan: Plan, here: Placed, x: Value) -> Value:
         write(plan, y.data, out)
         if not plan.train:
             kept.clear()
-        return 0
+        elif layer.buffers:
+            kept["statistics"] = layer.update_buffers(tensors(), kept["cache"])
+            return OK if all(np.isfinite(s).all() for s in kept["statistics"].values()) else DIVERGED
+        return OK
 
     plan.clear_border("forward", y.data)
     plan.call("forward", forward, [x.data, y.data])
@@ -188,7 +191,7 @@ def _lower_call(plan: Plan, here: Placed, x: Value) -> Value:
     if layer.buffers and plan.train:
 
         def running(n: int, step: int) -> int:
-            for name, value in layer.update_buffers(tensors(), kept["cache"]).items():
+            for name, value in kept["statistics"].items():
                 net.buffers[here.names[name]] = value
             return 0
 

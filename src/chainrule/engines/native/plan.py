@@ -20,6 +20,9 @@ from chainrule.network import Network
 #: The phases of a training step, in the order in which lifetimes are counted.
 PHASES = ("forward", "loss", "backward", "gradients", "check", "update", "running")
 
+#: What a run ends with, in the order of `Status` in native/program.hpp.
+OK, DIVERGED, CAREFUL, BAD_LABEL = range(4)
+
 
 @dataclass(eq=False)
 class Value:

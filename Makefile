@@ -56,8 +56,12 @@ reproduce-quick: setup-test ## The same with few epochs, into build/reproduce-qu
 mutation: setup-test ## Plant faults and count how many the tests catch, into docs/results/ (minutes).
 	$(BIN)/python tools/mutation.py
 
-fuzz: setup-test ## Damaged files of every kind, 20,000 of them, into docs/results/ (minutes).
-	$(BIN)/python tools/fuzz --report docs/results/fuzz.md
+fuzz: setup-test ## Damaged and hostile files: 20,000 of data, 100,000 checkpoints, runs, into docs/results/ (half an hour).
+	$(BIN)/python tools/fuzz --cases 20000 --report docs/results/fuzz.md
+	$(BIN)/python tools/fuzz --group checkpoints --cases 100000 --report docs/results/fuzz.md
+	$(BIN)/python tools/fuzz --group runs --cases 2000 --report docs/results/fuzz.md
+	$(BIN)/python tools/fuzz --hostile --report docs/results/fuzz.md
+	$(BIN)/python tools/fuzz --guided 30 --report docs/results/fuzz.md
 
 torture: setup-test ## Runs killed, stopped and starved of disk, 500 kills among them, into docs/results/ (half an hour).
 	$(BIN)/python tools/torture.py

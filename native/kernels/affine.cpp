@@ -74,6 +74,9 @@ void affine_forward(const int64_t* arguments, int64_t, Context& context) {
         const int64_t stretch = std::min(M, panels[end_panel - 1].start + panels[end_panel - 1].width()) - start;
         float* packed = context.workspace(thread, (depth + 1) * (stretch + LANES));
         float* padded_bias = packed + depth * (stretch + LANES);
+        std::array<Panel, PANELS_AT_ONCE> own;  // made once: the divisions take longer than copying a row of one
+        if (!direct)
+            for (int64_t i = first_panel; i < end_panel; i++) own[i - first_panel] = panels[i];
         Tile t;
         t.runs = ONE_RUN;
         t.run_count = 1;
@@ -86,7 +89,7 @@ void affine_forward(const int64_t* arguments, int64_t, Context& context) {
                 for (int64_t row = 0; row < t.run_length; row++) {
                     const float* from = W + (k + row) * M + start;
                     for (int64_t i = first_panel; i < end_panel; i++) {
-                        const Panel panel = panels[i];
+                        const Panel& panel = own[i - first_panel];
                         float* to = packed + (panel.start - start) * depth + row * panel.width();
                         __builtin_prefetch(from + AHEAD * M + panel.start - start);
                         for (int v = 0; v < panel.vectors; v++) {
@@ -197,16 +200,55 @@ struct Products {
                     store(to + v * LANES, load(d_at + p * d.image + panel.start + v * LANES));
         });
     }
-    int64_t room() const { return packed_d ? n * ROWS + 2 * LINE : 0; }
+    // With more rows than this d does not stay in a cache from one tile to the next: many tiles share a piece of it.
+    bool deep() const { return n > DEPTH; }
+    int64_t rows_at_once() const { return deep() ? ROW_BLOCK : ROWS; }
+    int64_t room() const { return packed_d ? std::min(n, DEPTH) * rows_at_once() + 2 * LINE : 0; }
 
-    // Rows `row` to before `row + rows` of xᵀ d, written to `to` (rows, M); ahead(panel) is called before each panel.
+    // Rows `row` to before `end` of xᵀ d, written to `to` (end − row, M), piece after piece of the batch.
+    void many_rows(int64_t row, int64_t end, float* to, float* packed_x) const {
+        const Panels panels(d.c);
+        const int64_t tiles = (end - row + ROWS - 1) / ROWS;
+        const auto start = [&](int64_t i) { return (end - row) * i / tiles; };
+        WeightTile t;
+        t.lines = 1;
+        t.x_lines = t.d_lines = ONE_RUN;
+        t.g_stride = d.c;
+        for (int64_t first = 0; first < n; first += DEPTH) {
+            t.length = std::min(DEPTH, n - first);
+            t.accumulate = first > 0;
+            for (int64_t i = 0; i < tiles; i++) {
+                const int64_t rows = start(i + 1) - start(i);
+                float* to_x = packed_x + start(i) * DEPTH;
+                for (int64_t p = first; p < first + t.length; p++, to_x += rows)
+                    for (int64_t c = 0; c < rows; c += LANES) store(to_x + c, load(x_at + p * x.image + row + start(i) + c));
+            }
+            for (int64_t k = 0; k < panels.count; k++) {
+                const Panel panel = panels[k];
+                t.d = packed_d + panel.start * n + first * panel.width();
+                t.d_pixel = panel.width();
+                t.last_lanes = panel.last_lanes;
+                for (int64_t i = 0; i < tiles; i++) {
+                    t.x = packed_x + start(i) * DEPTH;
+                    t.x_pixel = start(i + 1) - start(i);
+                    t.g = to + start(i) * d.c + panel.start;
+                    run_weight_tile(int(t.x_pixel), panel.vectors, t);
+                }
+            }
+        }
+    }
+
+    // Rows `row` to before `row + rows` of xᵀ d, written to `to` (rows, M); of a tile, ahead(panel) comes before each panel.
     template <typename Ahead>
     void rows(int64_t row, int rows, float* to, float* packed_x, const Ahead& ahead) const {
+        if (deep()) return many_rows(row, row + rows, to, packed_x);
         const Panels panels(d.c);
         WeightTile t;
         t.lines = 1;
         t.x_lines = t.d_lines = ONE_RUN;
         t.g_stride = d.c;
+        t.length = n;
+        t.accumulate = false;
         if (packed_d)
             for (int64_t p = 0; p < n; p++)
                 for (int c = 0; c < rows; c += LANES) store(packed_x + p * rows + c, load(x_at + p * x.image + row + c));
@@ -219,26 +261,22 @@ struct Products {
             t.last_lanes = panel.last_lanes;
             const float* d_from = packed_d ? packed_d + panel.start * n : d_at + panel.start;
             const float* x_from = packed_d ? packed_x : x_at + row;
-            for (int64_t first = 0; first < n; first += DEPTH) {
-                t.length = std::min(DEPTH, n - first);
-                t.accumulate = first > 0;
-                t.x = x_from + first * t.x_pixel;
-                t.d = d_from + first * t.d_pixel;
-                run_weight_tile(rows, panel.vectors, t);
-            }
+            t.x = x_from;
+            t.d = d_from;
+            run_weight_tile(rows, panel.vectors, t);
         }
     }
 };
 
 constexpr int64_t FAR = 1 << 20;  // floats that no second-level cache holds
 
-// body(first row, rows, thread) for all D rows of a weight matrix, a tile's rows at a time.
+// body(first row, rows, thread) for all D rows of a weight matrix, at most `at_once` at a time.
 template <typename Body>
-void over_weight_rows(Context& context, int64_t D, const Body& body) {
-    const int64_t tiles = (D + ROWS - 1) / ROWS, parts = std::min<int64_t>(tiles, 8 * context.pool->size());
+void over_weight_rows(Context& context, int64_t D, int64_t at_once, const Body& body) {
+    const int64_t pieces = (D + at_once - 1) / at_once, parts = std::min<int64_t>(pieces, 8 * context.pool->size());
     context.pool->run(parts, [&](int64_t part, int thread) {
-        for (int64_t i = tiles * part / parts; i < tiles * (part + 1) / parts; i++) {
-            const int64_t row = D * i / tiles, end = D * (i + 1) / tiles;
+        for (int64_t i = pieces * part / parts; i < pieces * (part + 1) / parts; i++) {
+            const int64_t row = D * i / pieces, end = D * (i + 1) / pieces;
             body(row, int(end - row), thread);
         }
     });
@@ -250,7 +288,7 @@ void affine_gradient(const int64_t* arguments, int64_t, Context& context) {
     const auto& a = *reinterpret_cast<const Gradient*>(arguments);
     const Products products(context, a.x, a.d);
     float* dW = context.at(a.W);
-    over_weight_rows(context, a.x.c, [&](int64_t row, int rows, int thread) {
+    over_weight_rows(context, a.x.c, products.rows_at_once(), [&](int64_t row, int rows, int thread) {
         products.rows(row, rows, dW + row * a.d.c, context.workspace(thread, products.room()), [](const Panel&) {});
     });
 }
@@ -265,8 +303,8 @@ void affine_update(const int64_t* arguments, int64_t, Context& context) {
         for (int slot : part.slots)
             if (slot >= 0) rule_data[moved++] = context.spaces[slot] + (rule_data[0] - context.spaces[PARAMS]);
     if (a.x.c * a.d.c * moved < FAR) moved = 0;
-    over_weight_rows(context, a.x.c, [&](int64_t row, int rows, int thread) {
-        float* packed_x = context.workspace(thread, products.room() + ROWS * a.d.c + LINE);
+    over_weight_rows(context, a.x.c, products.rows_at_once(), [&](int64_t row, int rows, int thread) {
+        float* packed_x = context.workspace(thread, products.room() + products.rows_at_once() * a.d.c + LINE);
         float* g = align(packed_x + products.room());
         products.rows(row, rows, g, packed_x, [&](const Panel& panel) {
             // What the rule will need is on its way while the gradient is made.

@@ -64,6 +64,30 @@ def test_an_output_of_one_pixel(kernel: Any, stride: int, image: Any, channels: 
         np.testing.assert_allclose(got[name], expected[name], rtol=1e-4, atol=1e-5, err_msg=name)
 
 
+# -- affine layers in batches of more rows than a piece of the weights' gradient takes ---------------------------
+
+
+@pytest.mark.parametrize("n", [256, 257, 700])
+@pytest.mark.parametrize(("D", "M"), [(301, 37), (6, 64), (450, 1)])
+def test_the_gradient_of_an_affine_layer_over_many_rows(D: int, M: int, n: int, instruction_set: str) -> None:
+    made = [
+        pair([Affine(M), Tanh(), Affine(3)], D, Adam(1e-2), instruction_set=instruction_set, threads=t) for t in (1, 3)
+    ]
+    x, y = rows(n, D), np.arange(n) % 3
+    ours, native = made[0]
+    expected, got = ours.loss_and_gradients(x, y)[1], native.loss_and_gradients(x, y)[1]
+    for name in expected:
+        scale = np.abs(expected[name]).max()
+        np.testing.assert_allclose(got[name], expected[name], rtol=0, atol=1e-5 * scale, err_msg=name)
+    for _, engine in made:
+        engine.step(x, y)
+    ours.step(x, y)
+    moved = native.network.params.flat - ours.network.params.flat
+    sure = np.abs(ours.network.gradients.flat) > 1e-4 * np.abs(ours.network.gradients.flat).max()
+    assert np.abs(moved[sure]).max() < 1e-5  # Adam's first step is the sign of the gradient
+    assert made[1][1].network.params.flat.tobytes() == native.network.params.flat.tobytes()
+
+
 # -- what is not finite -----------------------------------------------------------------------------------------
 
 IMAGES: dict[str, list[Layer]] = {

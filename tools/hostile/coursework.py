@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -72,6 +73,7 @@ def _blobs() -> dict[str, Any]:
     }
 
 
+@functools.cache  # a net knows its blobs: those of another call's net would be none of its inputs
 def _net_blobs() -> dict[str, Any]:
     blobs = _blobs()
     one, out = blobs["inputs"][0], blobs["output"]

@@ -77,7 +77,7 @@ def cases(entry: Entry, *, share: int = 1, turn: int = 0) -> Iterator[Case]:
                 hints.get(parameter.name, Any),
                 valid,
                 baseline,
-                kind.relation,
+                "same" if _is_form(entry, parameter.name, kind.name) else kind.relation,
                 value,
                 _takes_shape(entry, parameter.name, kind.name),
                 parameter.default,
@@ -108,8 +108,7 @@ def _hints(entry: Entry) -> dict[str, Any]:
     if entry.member:
         function = inspect.unwrap(getattr(entry.owner, entry.member))
     elif entry.owner is not None:
-        own_init = vars(entry.owner).get("__init__")
-        function = entry.owner if dataclasses.is_dataclass(entry.owner) or own_init is None else own_init
+        function = entry.owner if dataclasses.is_dataclass(entry.owner) else _constructor(entry.owner)
     found = {}
     names = getattr(inspect.unwrap(function), "__globals__", vars(sys.modules[function.__module__]))
     for base in reversed(getattr(function, "__mro__", (function,))):
@@ -212,11 +211,27 @@ OTHER_VALUES: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
     ("data.Loader", "X", ("labels as floats",), "pixels as numbers are another data set"),
     ("check.check_gradient", "gradient", (), "a gradient of another form is what the check reports"),
     ("check.diagnose", "forward", ("function that raises",), "a pass that fails is what the diagnosis reports"),
+    ("courses.*.eval_numerical_gradient", "f", ("function that returns NaN",), "its NaN shows in the differences"),
+    ("courses.*.eval_numerical_gradient*", "x", ("as single precision",), "differences of h = 1e-5 are rough in it"),
     ("check.relative_error", "*", ("as single precision",), "an error is relative to the accuracy of the dtype"),
     ("ensembles.write_submission", "ids", ("range",), "any sequence of names"),
     ("engines.*.steps", "losses", (), "whatever list it is, losses are appended"),
     ("initializers.*.__call__", "rng", (), "not looked at by what draws nothing; those that draw refuse it"),
 )
+
+#: Where an array of another shape says the same, so that it has to give the same result: entry point, argument, kinds.
+_FLATTENED = "X (N, d1, ..., dk) is read as (N, d1 ... dk), as the courses document"
+OTHER_FORMS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
+    ("courses.*.fc_net.*.loss", "X", ("with an axis more at the end",), _FLATTENED),
+    ("courses.*.logistic.*.loss", "X", ("with an axis more at the end",), _FLATTENED),
+    ("courses.*.svm.*.loss", "X", ("with an axis more at the end",), _FLATTENED),
+    ("courses.*.softmax.*.loss", "X", ("with an axis more at the end",), _FLATTENED),
+    ("courses.*.solver.Solver.check_accuracy", "X", ("with an axis more at the end",), f"its model: {_FLATTENED}"),
+)
+
+
+def _is_form(entry: Entry, argument: str, kind: str) -> bool:
+    return any(fnmatch.fnmatchcase(entry.name, e) and argument == a and kind in kinds for e, a, kinds, _ in OTHER_FORMS)
 
 
 def _takes_value(entry: Entry, argument: str, kind: str) -> bool:
@@ -250,6 +265,11 @@ def _wrong_arguments(entry: Entry, call: Call, valid_result: Any) -> Iterator[Ca
             yield Case(
                 entry.name, parameter.name, "missing", judge_arguments(call.bound(arguments, function), valid_result)
             )
+
+
+def _constructor(cls: type) -> Any:
+    """The `__init__` that `cls` has or inherits; the class itself where nobody wrote one."""
+    return next(filter(inspect.isfunction, (vars(base).get("__init__") for base in cls.__mro__)), cls)
 
 
 @contextlib.contextmanager

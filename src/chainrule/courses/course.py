@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import unknown
+from chainrule.errors import shown, unknown
 from chainrule.typed import typed
 
 ROOT = "chainrule.courses"
@@ -76,9 +76,10 @@ class Course:
     @typed
     def edition(self, name: str | int) -> Edition:
         """The edition of that name or year; a `ConfigError` for an unknown one."""
-        if str(name) not in self.editions:
-            raise unknown(f"edition of {self.name}", str(name), self.editions)
-        return Edition(self.name, str(name), self.package, self.files(str(name)))
+        text = name if isinstance(name, str) else shown(int(name))  # `str` refuses integers of many digits
+        if text not in self.editions:
+            raise unknown(f"edition of {self.name}", name, self.editions)
+        return Edition(self.name, text, self.package, self.files(text))
 
 
 def offer(module: str, names: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.courses.common.convolution import conv_backward, conv_forward, max_pool_backward, max_pool_forward
 from chainrule.courses.common.layers import affine_backward, affine_forward, relu_backward, relu_forward
-from chainrule.courses.common.networks import Model, Tape, as_sizes, each_size
+from chainrule.courses.common.networks import Model, Tape, as_sizes, drawn, each_size
 from chainrule.errors import ConfigError
 from chainrule.typed import typed
 
@@ -19,7 +19,7 @@ POOL = {"pool_height": 2, "pool_width": 2, "stride": 2}
 class ThreeLayerConvNet(Model):
     """conv (F filters of S × S, stride 1, pad (S − 1)/2) – ReLU – 2 × 2 max pool – affine – ReLU – affine – softmax.
 
-    Inputs (N, C, H, W). Attributes: params (W1, b1, W2, b2, W3, b3), reg, dtype.
+    Inputs (N, C, H, W), (C, H, W) = input_dim. Attributes: params (W1, b1, W2, b2, W3, b3), reg, dtype, input_dim.
     """
 
     @typed
@@ -34,7 +34,7 @@ class ThreeLayerConvNet(Model):
         reg: float = 0.0,
         dtype: Any = np.float32,
     ) -> None:
-        channels, height, width = image_shape("ThreeLayerConvNet", input_dim)
+        self.input_dim = channels, height, width = image_shape("ThreeLayerConvNet", input_dim)
         filters, size, hidden, classes = each_size(
             "ThreeLayerConvNet",
             num_filters=num_filters,
@@ -46,7 +46,7 @@ class ThreeLayerConvNet(Model):
             raise ConfigError(f"ThreeLayerConvNet: filter_size must be odd, to keep the image's size, got {size}")
         self.reg, self.params = reg, {}
         W, b = self.layer_names(1)
-        self.params[W] = np.random.normal(0, weight_scale, (filters, channels, size, size))
+        self.params[W] = drawn("ThreeLayerConvNet", (filters, channels, size, size), weight_scale)
         self.params[b] = np.zeros(filters)
         self.draw_affine(2, filters * (height // 2) * (width // 2), hidden, weight_scale)
         self.draw_affine(3, hidden, classes, weight_scale)

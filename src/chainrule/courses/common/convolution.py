@@ -87,12 +87,15 @@ def _kernel(owner: str, w: np.ndarray, x: np.ndarray) -> tuple[int, tuple[int, i
         raise ShapeError(
             f"{owner}: x must have axes (N, C, H, W) and w (F, C, HH, WW) with one C, got {x.shape} and {w.shape}"
         )
+    if w.size == 0:
+        raise ShapeError(f"{owner}: w must hold at least one filter (F, C, HH, WW), got shape {w.shape}")
     return w.shape[0], (w.shape[2], w.shape[3])
 
 
 def _whole(param: Mapping[str, Any], owner: str, argument: str, key: str) -> int:
     """`param[key]` as an int; 1.0 counts as 1, since (filter_size − 1) / 2 is what notebooks compute."""
     value = option(param, owner, argument, key)
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or int(value) != value:
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole and not (isinstance(value, (float, np.floating)) and float(value).is_integer()):
         raise DTypeError(f"{owner}: {argument}[{key!r}] must be an integer, got {describe(value)}")
     return int(value)

@@ -20,7 +20,7 @@ from chainrule.courses.common.normalization import (
     layernorm_backward,
     layernorm_forward,
 )
-from chainrule.errors import ConfigError, require_number
+from chainrule.errors import ConfigError, require_number, shown
 from chainrule.typed import typed
 
 #: normalization -> (forward, backward, what each layer's parameter dictionary starts as).
@@ -64,7 +64,7 @@ class DropoutNet(AffineStack):
 
     def build(
         self,
-        hidden_dims: Any,
+        hidden_dims: Sequence[int],
         input_dim: int,
         num_classes: int,
         p: float,
@@ -79,9 +79,8 @@ class DropoutNet(AffineStack):
         hidden = as_sizes("FullyConnectedNet", "hidden_dims", hidden_dims)
         self._check_dropout(p, keyword)
         if normalization is not None and normalization not in NORMALIZATIONS:
-            raise ConfigError(
-                f"FullyConnectedNet: normalization must be 'batchnorm', 'layernorm' or None, got {normalization!r}"
-            )
+            got = shown(normalization)
+            raise ConfigError(f"FullyConnectedNet: normalization must be 'batchnorm', 'layernorm' or None, got {got}")
         self.normalization, self.reg = normalization, reg
         self.draw([input_dim, *hidden, num_classes], weight_scale)
         self.bn_params = []

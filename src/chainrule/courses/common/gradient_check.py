@@ -6,6 +6,7 @@ These are plain central differences, kept for the notebooks; `chainrule.check_gr
 from __future__ import annotations
 
 import contextlib
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from random import randrange
 from typing import Any
@@ -67,6 +68,10 @@ def eval_numerical_gradient_blobs(
         for attribute in ("vals", "diffs"):
             if not isinstance(getattr(blob, attribute, None), np.ndarray):
                 raise DTypeError(f"blobs: {argument} must have arrays vals and diffs, got {describe(blob)}")
+    if not _takes(f, len(inputs) + 1):
+        raise DTypeError(
+            f"eval_numerical_gradient_blobs: f must take the {len(inputs)} of inputs and output, got {describe(f)}"
+        )
     gradients = []
     for blob in inputs:
         grad = np.zeros_like(blob.diffs)
@@ -122,6 +127,17 @@ def _moved(x: np.ndarray, index: tuple[int, ...], by: float) -> Iterator[None]:
         yield
     finally:
         x[index] = old
+
+
+def _takes(f: Callable[..., Any], count: int) -> bool:
+    """Whether f can be called with `count` arguments; True where that cannot be told."""
+    try:
+        inspect.signature(f, follow_wrapped=False).bind(*range(count))  # as it is called, not what it wraps
+    except TypeError:
+        return False
+    except ValueError:  # a function without a signature
+        return True
+    return True
 
 
 def _number(value: Any) -> Any:

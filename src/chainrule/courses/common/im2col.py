@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule import geometry, windows
 from chainrule.courses.common.faces import as_float
-from chainrule.errors import ConfigError, ShapeError, require_number
+from chainrule.errors import ConfigError, ShapeError, require_number, shown
 from chainrule.geometry import Windows
 from chainrule.typed import typed
 
@@ -79,7 +79,10 @@ def col2im_indices(
     cols = as_float(cols, "cols")
     expected = (channels * at.taps, at.output[0] * at.output[1] * n)
     if cols.shape != expected:
-        raise ShapeError(f"col2im_indices: cols must have shape {expected} for x_shape {x_shape}, got {cols.shape}")
+        height = f"fh = {fh}" if field_height is None else f"field_height = {field_height}"
+        width = f"fw = {fw}" if field_width is None else f"field_width = {field_width}"
+        given = f"x_shape = {tuple(x_shape)}, {height}, {width}, padding = {padding} and stride = {stride}"
+        raise ShapeError(f"col2im_indices: cols must have shape {expected} for {given}, got {cols.shape}")
     taps = cols.reshape(channels, at.taps, *at.output, n)
     image = windows.fold((taps[:, t] for t in range(at.taps)), at)
     return windows.batch_first(windows.crop(image, at))
@@ -102,11 +105,12 @@ def _fit(
         raise ShapeError(f"im2col: x must have axes (N, C, H, W), got shape {tuple(x_shape)}")
     sizes = []
     for short, long, spelled in ((fh, field_height, "field_height"), (fw, field_width, "field_width")):
+        brief = f"f{spelled[6]}"  # fh, fw
         if (short is None) == (long is None):
-            raise ConfigError(f"im2col: give {spelled} once, got {short} and {spelled} = {long}")
+            got = f"{brief} = {shown(short)} and {spelled} = {shown(long)}"
+            raise ConfigError(f"im2col: either {brief} or {spelled} must be given, got {got}")
         size: Any = short if long is None else long
-        argument = spelled if short is None else f"f{spelled[6]}"  # fh, fw
-        require_number("im2col", argument, size, integer=True, low=1, high=10**6)
+        require_number("im2col", spelled if short is None else brief, size, integer=True, low=1, high=10**6)
         sizes.append(size)
     h, w = x_shape[2:]
     return geometry.fit_windows("im2col", (h, w), (sizes[0], sizes[1]), (stride, stride), padding)

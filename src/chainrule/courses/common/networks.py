@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule.courses.common.faces import as_float
 from chainrule.courses.common.layers import affine_backward, affine_forward, relu_backward, relu_forward, softmax_loss
-from chainrule.errors import ConfigError, DTypeError, describe, require_number, shown
+from chainrule.errors import ConfigError, DTypeError, ShapeError, describe, require_number, shown
 from chainrule.require import as_numbers
 
 Forward = Callable[..., tuple[np.ndarray, Any]]
@@ -58,12 +58,19 @@ class Model:
     params: Params
     reg: float = 0.0
     dtype: Any = None
+    #: (C, H, W) of the images; None where X is (N, d1, ..., dk) and read as (N, d1 ... dk).
+    input_dim: tuple[int, int, int] | None = None
 
     def loss(self, X: Any, y: Any = None) -> Any:
         """Scores of X in test mode if y is None; otherwise the loss with ½ reg ‖W‖², and its gradients by name."""
-        X = as_float(X, f"{type(self).__name__}: X")
+        owner = type(self).__name__
+        X = as_float(X, f"{owner}: X")
+        if self.input_dim is not None and X.shape[1:] != self.input_dim:
+            raise ShapeError(
+                f"{owner}: X must have axes (N, C, H, W) with (C, H, W) = {self.input_dim}, got shape {X.shape}"
+            )
         X = X if self.dtype is None else X.astype(self.dtype)
-        y = None if y is None else as_numbers(type(self).__name__, "y", y)
+        y = None if y is None else as_numbers(owner, "y", y)
         tape = Tape(self.params)
         scores = self.scores(X, tape, train=y is not None)
         if y is None:
@@ -94,9 +101,8 @@ class Model:
         owner = type(self).__name__
         for size in (inputs, outputs):
             require_number(owner, "input_dim, hidden_dim and num_classes", size, integer=True, low=1, high=10**9)
-        require_number(owner, "weight_scale", weight_scale, low=0)
         W, b = self.layer_names(i)
-        self.params[W] = np.random.normal(0, weight_scale, (inputs, outputs))
+        self.params[W] = drawn(owner, (inputs, outputs), weight_scale)
         self.params[b] = np.zeros(outputs)
 
     def cast_params(self, dtype: Any) -> None:
@@ -136,6 +142,16 @@ class AffineStack(Model):
         return tape.run(self.forward_activation, self.backward_activation, x)
 
 
+def drawn(owner: str, shape: tuple[int, ...], weight_scale: float) -> np.ndarray:
+    """Weights ~ N(0, weight_scale²) of `shape` from NumPy's legacy global generator, or a typed error."""
+    # Far beyond any use; what is drawn with a larger one may overflow in float32.
+    require_number(owner, "weight_scale", weight_scale, low=0, high=1e30)
+    try:
+        return np.random.normal(0, weight_scale, shape)
+    except (MemoryError, ValueError):
+        raise ConfigError(f"{owner}: weights of shape {shape} must fit in memory; make the sizes smaller") from None
+
+
 def each_size(owner: str, **sizes: Any) -> list[int]:
     """Sizes given by name, each an integer >= 1 that a layer can have, or a typed error."""
     for argument, size in sizes.items():
@@ -145,7 +161,8 @@ def each_size(owner: str, **sizes: Any) -> list[int]:
 
 def as_sizes(owner: str, argument: str, sizes: Any) -> list[int]:
     """A list of layer sizes, or a typed error."""
-    if isinstance(sizes, (str, bytes)) or not hasattr(sizes, "__iter__"):
+    is_vector = isinstance(sizes, np.ndarray) and sizes.ndim == 1
+    if not is_vector and not isinstance(sizes, (list, tuple, range)):  # no set, whose order is nobody's
         raise DTypeError(f"{owner}: {argument} must be a list of integers, got {describe(sizes)}")
     given = list(sizes)
     for size in given:

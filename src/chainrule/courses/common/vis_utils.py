@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import ShapeError
+from chainrule.errors import ConfigError, ShapeError, require_number
 from chainrule.require import as_numbers
 from chainrule.typed import typed
 
@@ -17,9 +17,14 @@ from chainrule.typed import typed
 def visualize_grid(Xs: Any, ubound: float = 255.0, padding: int = 1) -> np.ndarray:
     """Images (N, H, W, C) in a square grid, each stretched to [0, ubound], with `padding` black pixels between them."""
     Xs = _images("visualize_grid", Xs)
+    require_number("visualize_grid", "padding", padding, integer=True, low=0, high=10**6)
     n, h, w, c = Xs.shape
     side = math.ceil(math.sqrt(n))
-    grid = np.zeros(((h + padding) * side - padding, (w + padding) * side - padding, c))
+    shape = ((h + padding) * side - padding, (w + padding) * side - padding, c)
+    try:
+        grid = np.zeros(shape)
+    except (MemoryError, ValueError):
+        raise ConfigError(f"visualize_grid: the grid must fit in memory, got padding {padding}: {shape}") from None
     for number, image in enumerate(Xs):
         top, left = (h + padding) * (number // side), (w + padding) * (number % side)
         grid[top : top + h, left : left + w] = ubound * _stretched(image)
@@ -38,7 +43,13 @@ def vis_nn(rows: Sequence[Sequence[Any]]) -> np.ndarray:
     """Rows of images (H, W, C) in a grid, stretched to [0, 1] together, one white pixel (of value 1) between them."""
     if not len(rows) or not len(rows[0]):
         raise ShapeError("vis_nn: rows must hold at least one row of at least one image")
-    return _stretched(_tiled([[np.asarray(image) for image in row] for row in rows], len(rows[0]), 1))
+    images = [[as_numbers("vis_nn", "each image in rows", image) for image in row] for row in rows]
+    if any(len(row) != len(images[0]) for row in images):
+        raise ShapeError(f"vis_nn: rows must hold equally many images, got {[len(row) for row in images][:20]}")
+    first = images[0][0]
+    if first.ndim != 3 or first.size == 0:
+        raise ShapeError(f"vis_nn: each image in rows must have axes (H, W, C) and a pixel, got shape {first.shape}")
+    return _stretched(_tiled(images, len(images[0]), 1))
 
 
 def show_net_weights(model: Any) -> None:
@@ -60,7 +71,7 @@ def _tiled(rows: Sequence[Sequence[np.ndarray]], columns: int, background: Any) 
     for i, row in enumerate(rows):
         for j, image in enumerate(row):
             if image.shape != (h, w, c):
-                raise ShapeError(f"images must all have shape {(h, w, c)}, got {image.shape}")
+                raise ShapeError(f"vis_nn: images in rows must all have shape {(h, w, c)}, got {image.shape}")
             grid[i * (h + 1) : i * (h + 1) + h, j * (w + 1) : j * (w + 1) + w] = image
     return grid
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ class FullyConnectedNet(fc_net.DropoutNet):
     @typed
     def __init__(
         self,
-        hidden_dims: Any,
+        hidden_dims: Sequence[int],
         input_dim: int = 3 * 32 * 32,
         num_classes: int = 10,
         dropout: float = 0,

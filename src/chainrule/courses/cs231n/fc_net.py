@@ -10,6 +10,7 @@ The same call, FullyConnectedNet(dropout=0.25), therefore drops a quarter of the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ class FullyConnectedNet2016(DropoutNet):
     @typed
     def __init__(
         self,
-        hidden_dims: Any,
+        hidden_dims: Sequence[int],
         input_dim: int = 3 * 32 * 32,
         num_classes: int = 10,
         dropout: float = 0,
@@ -62,7 +63,7 @@ class FullyConnectedNet2018(DropoutNet):
     @typed
     def __init__(
         self,
-        hidden_dims: Any,
+        hidden_dims: Sequence[int],
         input_dim: int = 3 * 32 * 32,
         num_classes: int = 10,
         dropout: float = 1,
@@ -85,7 +86,7 @@ class FullyConnectedNet2021(DropoutNet):
     @typed
     def __init__(
         self,
-        hidden_dims: Any,
+        hidden_dims: Sequence[int],
         input_dim: int = 3 * 32 * 32,
         num_classes: int = 10,
         dropout_keep_ratio: float = 1,

@@ -7,17 +7,18 @@ versions of the assignment adds, choose the activation.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.courses.common.layers import binary_svm_loss, logistic_loss, relu_backward, relu_forward, softmax_loss
 from chainrule.courses.common.networks import AffineStack, Forward, Tape, as_sizes
-from chainrule.errors import require_number
+from chainrule.errors import ConfigError, require_number
 from chainrule.typed import typed
 
 Backward = Callable[..., np.ndarray]
+InputDim = int | Sequence[int]  # D, or the shape of an image
 
 
 class Classifier(AffineStack):
@@ -28,7 +29,10 @@ class Classifier(AffineStack):
     ) -> None:
         """Draw W1 (and W2), and remember the activation's two functions."""
         owner = type(self).__name__
-        inputs = math.prod(as_sizes(owner, "input_dim", input_dim if np.iterable(input_dim) else [input_dim]))
+        axes = as_sizes(owner, "input_dim", [input_dim] if isinstance(input_dim, int) else input_dim)
+        if not axes:
+            raise ConfigError(f"{owner}: input_dim must be an integer or the shape of an image, got {input_dim!r}")
+        inputs = math.prod(axes)
         self.reg = reg
         self.forward_activation, self.backward_activation = functions
         self.draw([inputs, *([] if hidden_dim is None else [hidden_dim]), outputs], weight_scale)
@@ -40,7 +44,7 @@ class BinaryClassifier(Classifier):
     @typed
     def __init__(
         self,
-        input_dim: Any = 100,
+        input_dim: InputDim = 100,
         hidden_dim: int | None = None,
         weight_scale: float = 1e-3,
         reg: float = 0.0,
@@ -67,7 +71,7 @@ class LogisticClassifier(BinaryClassifier):
     @typed
     def __init__(
         self,
-        input_dim: Any = 100,
+        input_dim: InputDim = 100,
         hidden_dim: int | None = None,
         weight_scale: float = 1e-3,
         reg: float = 0.0,
@@ -102,7 +106,7 @@ class SoftmaxClassifier(Classifier):
     @typed
     def __init__(
         self,
-        input_dim: Any = 28 * 28,
+        input_dim: InputDim = 28 * 28,
         hidden_dim: int | None = 100,
         num_classes: int = 10,
         weight_scale: float = 1e-3,

@@ -16,7 +16,7 @@ from chainrule.courses.common.convolution import (
 )
 from chainrule.courses.common.dropout import dropout_backward, vanilla_forward
 from chainrule.courses.common.layers import affine_backward, affine_forward, relu_backward, relu_forward
-from chainrule.courses.common.networks import Forward, Model, Tape, each_size
+from chainrule.courses.common.networks import Forward, Model, Tape, drawn, each_size
 from chainrule.courses.common.normalization import (
     batchnorm_backward,
     batchnorm_forward,
@@ -30,11 +30,11 @@ from chainrule.typed import typed
 class ConvNet(Model):
     """conv – [norm] – ReLU – 2 × 2 max pool – [dropout] – fc – [norm] – ReLU – [dropout] – fc – softmax.
 
-    Inputs (N, C, H, W); the convolution has neither padding nor bias. dropout: the rate at which units are dropped,
-    0 for none (although `dropout_forward` of the same assignment takes the probability of keeping).
+    Inputs (N, C, H, W), (C, H, W) = input_dim; the convolution has neither padding nor bias. dropout: the rate at which
+    units are dropped, 0 for none (although `dropout_forward` of the same assignment takes the probability of keeping).
     normalization: True for batch normalisation. fwd_fun, bwd_fun: the activation.
     Attributes: params (W1, W2, b2, W3, b3, and gamma1, beta1, gamma2, beta2 with norm), reg, dtype, use_dropout,
-    dropout_param, bn_params.
+    dropout_param, bn_params, input_dim.
     """
 
     @typed
@@ -53,7 +53,7 @@ class ConvNet(Model):
         fwd_fun: Forward = relu_forward,
         bwd_fun: Callable[..., np.ndarray] = relu_backward,
     ) -> None:
-        channels, height, width = image_shape("ConvNet", input_dim)
+        self.input_dim = channels, height, width = image_shape("ConvNet", input_dim)
         filters, size, hidden, classes = each_size(
             "ConvNet", num_filters=num_filters, filter_size=filter_size, hidden_dim=hidden_dim, num_classes=num_classes
         )
@@ -64,7 +64,7 @@ class ConvNet(Model):
             raise ShapeError(f"ConvNet: images must be at least {size + 1} x {size + 1}, got {height} x {width}")
         self.reg, self.fwd_fun, self.bwd_fun = reg, fwd_fun, bwd_fun
         pooled = [(length - size + 1) // 2 for length in (height, width)]
-        self.params = {"W1": np.random.normal(0, weight_scale, (filters, channels, size, size))}
+        self.params = {"W1": drawn("ConvNet", (filters, channels, size, size), weight_scale)}
         self.draw_affine(2, filters * pooled[0] * pooled[1], hidden, weight_scale)
         self.draw_affine(3, hidden, classes, weight_scale)
         self.normalization, self.use_dropout = bool(normalization), dropout != 0

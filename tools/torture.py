@@ -28,8 +28,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=math.inf, help="begin no new case of a part after so long")
     options = parser.parse_args()
-    for number in (signal.SIGHUP, signal.SIGINT):  # ignored under nohup or in the background, and the runs would inherit it
-        signal.signal(number, signal.SIG_DFL if number == signal.SIGHUP else signal.default_int_handler)
+    # Ignored under nohup and in the background, which the runs would inherit.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     return page.run(options.parts or list(page.PARTS), quick=options.quick, seed=options.seed, minutes=options.minutes)
 
 

@@ -54,6 +54,7 @@ def test_the_key_is_the_same_in_every_process_and_every_day():
 
 def test_a_kept_training_is_found_whatever_its_row_was_called(tmp_path):
     job = Job(DIGITS)
+    (tmp_path / f".part-auto-digits-mlp-0-{job.key}").mkdir()  # of a process that was stopped
     assert job.folder(tmp_path).name == f"digits-mlp-0-{job.key}"
     (tmp_path / f"before-0-{job.key}").mkdir()
     assert job.folder(tmp_path).name == f"before-0-{job.key}"

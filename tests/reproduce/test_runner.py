@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,10 +16,10 @@ import numpy as np
 import pytest
 
 from chainrule.files import locked
-from chainrule.recipes import build, change, load_recipe
+from chainrule.recipes import build, change, load_recipe, to_toml
 from chainrule.recipes.run import load_run, train
 from chainrule.reproduce import runner
-from chainrule.reproduce.jobs import Job, make_row
+from chainrule.reproduce.jobs import Job, Row, make_row
 from chainrule.reproduce.outcomes import read
 from chainrule.reproduce.runner import missing, run
 from chainrule.reproduce.worker import MEASURED, run_job
@@ -110,23 +111,25 @@ def test_a_training_that_was_stopped_goes_on_from_its_checkpoint(write_recipe, t
     part.mkdir()
     experiment = build(job.recipe)
     train(experiment, experiment.solver([Stop()], engine="auto"), part)
-    assert run_job(job.recipe, folder, "auto", {}) == "finished"
+    assert run([Row(job.recipe, (job,))], tmp_path, "auto", 1, lambda line: None) == {}
     assert json.loads((folder / MEASURED).read_text("utf-8"))["resumed"]
     assert not parts_of(tmp_path)
     manifests = [json.loads((f / "checkpoint" / "manifest.json").read_text("utf-8")) for f in (whole, folder)]
     assert manifests[0]["files"]["weights.safetensors"] == manifests[1]["files"]["weights.safetensors"]
 
 
-def test_it_waits_for_another_process_at_the_same_training(write_recipe, tmp_path):
+def test_it_waits_for_another_process_at_the_same_training(write_recipe, tmp_path, monkeypatch):
     job = Job(load_recipe(write_recipe()))
     folder = job.folder(tmp_path)
     part = tmp_path / f".part-auto-{folder.name}"
     part.mkdir()
+    waits, sleep = threading.Event(), time.sleep
+    monkeypatch.setattr(time, "sleep", lambda seconds: (waits.set(), sleep(0.01)))
     with ThreadPoolExecutor(1) as pool:
         with locked(part) as alone:
             assert alone
             later = pool.submit(run_job, job.recipe, folder, "auto", {})
-            time.sleep(0.3)
+            assert waits.wait(300)
             assert not later.done()
         assert later.result() == "finished"
     assert not parts_of(tmp_path)
@@ -141,24 +144,58 @@ def test_a_process_that_dies_costs_its_own_row(write_recipe, tmp_path, monkeypat
     assert read(row.jobs[0], tmp_path / "kept", failures[row.jobs[0].key]).state == "failed"
 
 
+def test_a_process_whose_runner_is_gone_ends(write_recipe, tmp_path):
+    job = Job(load_recipe(write_recipe()))
+    folder = job.folder(tmp_path)
+    part = tmp_path / f".part-auto-{folder.name}"
+    part.mkdir()
+    with locked(part) as alone, subprocess.Popen(runner.WORKER, stdin=subprocess.PIPE, text=True) as process:
+        assert alone  # and so it would wait for ever
+        request = {"engine": "auto", "jobs": [{"recipe": to_toml(job.recipe), "folder": str(folder)}]}
+        process.stdin.write(json.dumps(request) + "\n")
+        process.stdin.close()
+        assert process.wait(300) == 1
+    assert not folder.exists()
+
+
+def test_ctrl_c_is_left_to_the_runner(write_recipe, tmp_path):
+    """A terminal sends it to both; what a training has come to must not be cleared away then."""
+    jobs = [Job(change(load_recipe(write_recipe()), {"seed": seed})) for seed in (0, 1)]
+    folders = [job.folder(tmp_path) for job in jobs]
+    request = [{"recipe": to_toml(j.recipe), "folder": str(f)} for j, f in zip(jobs, folders, strict=True)]
+    part = tmp_path / f".part-auto-{folders[1].name}"
+    part.mkdir()
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(runner.WORKER, **pipes) as process:
+        with locked(part) as alone:
+            assert alone
+            process.stdin.write(json.dumps({"engine": "auto", "jobs": request}) + "\n")
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["outcome"] == "finished"
+            process.send_signal(signal.SIGINT)
+        assert json.loads(process.stdout.readline())["outcome"] == "finished"
+        assert process.wait(300) == 0
+
+
 def test_killed_it_goes_on_where_it_was(write_recipe, tmp_path):
-    """SIGKILL of the command, between two trainings of a row: its process ends too, and nothing is done twice."""
+    """SIGKILL of the command, between two trainings of a row: nothing is done twice."""
     path = write_recipe("long", replace=("epochs = 3", "epochs = 300"))
     words = [sys.executable, "-c", "import sys; from chainrule.cli import main; sys.exit(main(sys.argv[1:]))"]
     words += ["reproduce", path, "--seeds", "3", "--kept", str(tmp_path / "kept"), "--out", str(tmp_path / "out")]
-    row = make_row(path, seeds=3)
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
-    try:
-        first = process.stderr.readline()
-        assert first.startswith("long seed 0: finished")
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-    finally:
-        process.kill()
-        process.stderr.close()
-    kept = tmp_path / "kept"
-    time.sleep(0.5)  # the child sees the end of its input at once
-    done = [job for job in row.jobs if (job.folder(kept) / MEASURED).is_file()]
+    row, kept = make_row(path, seeds=3), tmp_path / "kept"
+    last = kept / f".part-auto-{row.jobs[2].folder(kept).name}"
+    last.mkdir(parents=True)
+    with locked(last):  # it cannot be done with all before it is killed, however fast it is
+        process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+        try:
+            first = process.stderr.readline()
+            assert first.startswith("long seed 0: finished")
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+        finally:
+            process.kill()
+            process.stderr.close()
+        done = [job for job in row.jobs if (job.folder(kept) / MEASURED).is_file()]
     assert 1 <= len(done) < 3
     before = {p: p.stat().st_mtime_ns for job in done for p in job.folder(kept).rglob("*")}
     assert run([row], kept, "auto", 1, lambda line: None) == {}

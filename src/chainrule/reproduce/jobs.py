@@ -36,7 +36,7 @@ class Job:
 
     def folder(self, kept: Path) -> Path:
         """The run folder of this training among the kept ones: the one there is, whatever its row was called."""
-        there = sorted(kept.glob(f"*-{self.key}"))
+        there = sorted(p for p in kept.glob(f"*-{self.key}") if p.name[0] != ".")  # those have not ended
         return there[0] if there else kept / f"{self.recipe.name}-{self.recipe.seed}-{self.key}"
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -39,6 +40,7 @@ MEASURED = "measured.json"
 
 def main() -> None:
     """Read the request, do it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the runner's business, whose end ends this process
     request = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_the_runner, daemon=True).start()
     sources: dict[str, Source] = {}

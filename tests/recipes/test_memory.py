@@ -99,7 +99,7 @@ def test_bytes_as_written(text: str, number: int) -> None:
     assert parse_bytes(text) == number
 
 
-@pytest.mark.parametrize("text", ["", "MB", "-1", "0", "1e9", "2 apples", "0.0GB", "nan"])
+@pytest.mark.parametrize("text", ["", "MB", "-1", "0", "1e9", "2 apples", "0.0GB", "nan", "0.5", "9" * 400])
 def test_what_is_no_number_of_bytes(text: str) -> None:
     with pytest.raises(ConfigError, match="memory must be a number of bytes"):
         parse_bytes(text)

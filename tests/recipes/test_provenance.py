@@ -127,3 +127,12 @@ def test_verify_tells_of_another_machine(
     assert "y_test are other rows than the run's" in told[1]
     path.write_text(json.dumps({"engine": 3, "threads": "x", "rows": 7, "versions": []}))
     assert main(["verify", "run"]) == 1
+
+
+@pytest.mark.parametrize(("asked", "threads"), [("3", 3), ("4,2", 4), ("", 0), ("many", 0), (" 2 ", 2)])
+def test_threads_as_openmp_lets_one_ask_for_them(
+    asked: str, threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    assert main(["train", "--epochs", "0", "--engine", "reference", "--quiet", "--out", str(tmp_path / "run")]) == 0
+    assert json.loads((tmp_path / "run" / "provenance.json").read_text())["threads"] == threads

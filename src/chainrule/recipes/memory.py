@@ -223,9 +223,10 @@ def parse_bytes(text: str) -> int:
     1500000000
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]I?B|)\s*", str(text).upper())
-    if match is None or match[2] not in _UNITS or float(match[1]) <= 0:
+    size = 0.0 if match is None else float(match[1]) * _UNITS.get(match[2], 0)
+    if not 1 <= size < math.inf:
         raise ConfigError(f"memory must be a number of bytes such as 800MB or 2GiB, got {describe(text)}")
-    return int(float(match[1]) * _UNITS[match[2]])
+    return int(size)
 
 
 def fit_in_memory(recipe: Recipe, engine: str, budget: int) -> tuple[MemoryEstimate, bool]:

@@ -35,8 +35,14 @@ _TOLD = {CHANGES: "changes", MAY: "may change"}
 
 def provenance(experiment: Experiment, solver: Solver) -> dict[str, Any]:
     """The environment, and the SHA-256 of the rows that are trained, validated and tested on, as they were read."""
-    threads = getattr(solver.engine, "threads", int(os.environ.get("OMP_NUM_THREADS", "0") or 0))
+    threads = getattr(solver.engine, "threads", _numpy_threads())
     return {"format": FORMAT} | environment(engine_name(solver), threads) | {"rows": rows_sha256(experiment.splits)}
+
+
+def _numpy_threads() -> int:
+    """What OMP_NUM_THREADS asks for, 0 where it asks for nothing; OpenMP takes a list too, a number for each level."""
+    first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return int(first) if first.isdecimal() else 0
 
 
 def environment(engine: str, threads: int) -> dict[str, Any]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chainrule.errors import DataError
 from chainrule.report import class_table, confusion_matrix
 
 NAMES = ("ant", "bee", "cow")
@@ -30,6 +32,14 @@ def test_labels_of_both_signs():
     y, predicted = np.array([-1, -1, 1]), np.array([0, 1, 1])
     assert confusion_matrix(y, predicted, 2).tolist() == [[1, 1], [0, 1]]
     assert [row.support for row in class_table(y, predicted, ["no", "yes"])] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "wrong"), [([-1, 5], 2, 5), ([-2, 1], 2, -2), ([-1, 2], 3, -1), ([3], 3, 3)]
+)
+def test_a_label_of_no_class_is_named(labels, classes, wrong):
+    with pytest.raises(DataError, match=f"y must hold labels from 0 to {classes - 1}, got {wrong}$"):
+        confusion_matrix(labels, labels, classes)
 
 
 def test_one_class():

@@ -71,8 +71,8 @@ def _two_labels(owner: str, y: Array, predicted: Array, classes: int) -> tuple[A
             raise ShapeError(f"{owner}: {argument} must be labels of shape (N,), got shape {labels.shape}")
         low, high = int(labels.min()), int(labels.max())
         if high >= max(classes, 2) or low < (-1 if classes <= 2 else 0):
-            wrong = f"got {low if low < 0 else high}"
-            raise DataError(f"{owner}: {argument} must hold labels from 0 to {classes - 1}, {wrong}")
+            wrong = high if high >= max(classes, 2) else low
+            raise DataError(f"{owner}: {argument} must hold labels from 0 to {classes - 1}, got {wrong}")
         checked.append(labels)
     if checked[0].shape != checked[1].shape:
         shapes = f"{checked[0].shape} and {checked[1].shape}"

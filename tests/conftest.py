@@ -7,9 +7,10 @@ import signal
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("chainrule", deadline=None)  # no test depends on the speed of the machine
+# No test depends on the speed of the machine: neither on that of its examples nor on that of drawing them.
+settings.register_profile("chainrule", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("chainrule")
 
 # A job in the background of a script ignores Ctrl-C, and so would the programs that tests start and send one to.

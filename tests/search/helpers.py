@@ -24,7 +24,8 @@ def small(**search):
     return change(load_recipe("digits-mlp"), {**BASE, "search": part})
 
 
-def ledger(folder, recipe=None, lease=60):
+def ledger(folder, recipe=None, lease=3600):
+    """A ledger whose trials nobody takes over because a busy machine kept a test waiting."""
     return Ledger(f"sqlite:///{folder / 'study.db'}", "study", small() if recipe is None else recipe, lease)
 
 

@@ -122,15 +122,15 @@ def test_nobody_waits_for_a_process_of_this_machine_that_is_gone(tmp_path, monke
 
 
 def test_a_lease_ends_without_signs_of_life_and_not_with_them(tmp_path):
-    book, other = ledger(tmp_path), ledger(tmp_path)
+    book, other = ledger(tmp_path, lease=600), ledger(tmp_path, lease=600)
     dead, alive = book.claim("dead"), book.claim("alive")
     database = tmp_path / "study.db"
     with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as connection:
-        connection.execute("UPDATE trial_heartbeats SET heartbeat = datetime('now', '-61 seconds')")
+        connection.execute("UPDATE trial_heartbeats SET heartbeat = datetime('now', '-601 seconds')")
         book.lease = 1  # gives signs of life four times as often
-        ends = time.monotonic() + 60
+        ends = time.monotonic() + 300
         with book.alive(alive):
-            fresh = "SELECT trial_id FROM trial_heartbeats WHERE heartbeat > datetime('now', '-30 seconds')"
+            fresh = "SELECT trial_id FROM trial_heartbeats WHERE heartbeat > datetime('now', '-300 seconds')"
             while connection.execute(fresh).fetchall() != [(alive.row_id,)]:
                 assert time.monotonic() < ends
                 time.sleep(0.05)

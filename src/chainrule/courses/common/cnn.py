@@ -64,7 +64,7 @@ class ThreeLayerConvNet(Model):
         return tape.run(affine_forward, affine_backward, x, third)
 
 
-def image_shape(owner: str, input_dim: Any) -> tuple[int, int, int]:
+def image_shape(owner: str, input_dim: Sequence[int]) -> tuple[int, int, int]:
     """(C, H, W), or a typed error."""
     sizes = as_sizes(owner, "input_dim", input_dim)
     if len(sizes) != 3:

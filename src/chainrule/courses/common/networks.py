@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule.courses.common.faces import as_float
 from chainrule.courses.common.layers import affine_backward, affine_forward, relu_backward, relu_forward, softmax_loss
-from chainrule.errors import ConfigError, DTypeError, ShapeError, describe, require_number, shown
+from chainrule.errors import ConfigError, ShapeError, require_number, shown
 from chainrule.require import as_numbers
 
 Forward = Callable[..., tuple[np.ndarray, Any]]
@@ -159,12 +159,8 @@ def each_size(owner: str, **sizes: Any) -> list[int]:
     return [int(size) for size in sizes.values()]
 
 
-def as_sizes(owner: str, argument: str, sizes: Any) -> list[int]:
-    """A list of layer sizes, or a typed error."""
-    is_vector = isinstance(sizes, np.ndarray) and sizes.ndim == 1
-    if not is_vector and not isinstance(sizes, (list, tuple, range)):  # no set, whose order is nobody's
-        raise DTypeError(f"{owner}: {argument} must be a list of integers, got {describe(sizes)}")
-    given = list(sizes)
-    for size in given:
+def as_sizes(owner: str, argument: str, sizes: Sequence[int]) -> list[int]:
+    """Sizes, each an integer >= 1, or a typed error; `typed` has made sure that they are a list."""
+    for size in sizes:
         require_number(owner, argument, size, integer=True, low=1)
-    return [int(size) for size in given]
+    return [int(size) for size in sizes]

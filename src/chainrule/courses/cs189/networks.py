@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from chainrule.courses.common.networks import AffineStack, as_sizes
 from chainrule.typed import typed
@@ -25,7 +24,7 @@ class FullyConnectedNet(AffineStack):
     ) -> None:
         self.build(input_dim, hidden_dim, num_classes, weight_scale)
 
-    def build(self, input_dim: Any, hidden_dim: Any, num_classes: int, weight_scale: float) -> None:
+    def build(self, input_dim: int, hidden_dim: Sequence[int], num_classes: int, weight_scale: float) -> None:
         """Draw all parameters."""
         self.hidden_dim = as_sizes("FullyConnectedNet", "hidden_dim", hidden_dim)
         self.draw([input_dim, *self.hidden_dim, num_classes], weight_scale)

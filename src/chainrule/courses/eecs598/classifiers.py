@@ -25,7 +25,13 @@ class Classifier(AffineStack):
     """Base: affine, or affine – activation – affine."""
 
     def build(
-        self, input_dim: Any, hidden_dim: int | None, outputs: int, weight_scale: float, reg: float, *functions: Any
+        self,
+        input_dim: InputDim,
+        hidden_dim: int | None,
+        outputs: int,
+        weight_scale: float,
+        reg: float,
+        *functions: Any,
     ) -> None:
         """Draw W1 (and W2), and remember the activation's two functions."""
         owner = type(self).__name__

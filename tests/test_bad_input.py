@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 import chainrule as cr
+from chainrule.analysis import trace, trace_text
+from chainrule.check import check_gradient, check_layer, check_loss, diagnose
 from chainrule.config import from_config, layers_from_config, to_config
 from chainrule.data import (
     Dataset,
+    Loader,
+    NormalizedRows,
+    Normalizer,
+    ShuffledBatches,
     Splits,
     extract,
+    find_folder,
     iterate_members,
     load,
     load_cifar100,
@@ -29,8 +38,18 @@ from chainrule.data import (
     read_mat,
     read_npz,
     stratified_split,
+    to_float,
 )
+from chainrule.data.augment import MixUp
 from chainrule.engines import make_engine
+from chainrule.ensembles import (
+    bagging_figure,
+    prediction_errors,
+    shared_test_part,
+    uncorrelated_errors,
+    usual_ensemble,
+    write_submission,
+)
 from chainrule.errors import (
     ChainruleError,
     CheckpointError,
@@ -39,11 +58,15 @@ from chainrule.errors import (
     DivergenceError,
     DTypeError,
     ShapeError,
+    WriteError,
 )
 from chainrule.initializers import Constant, He, Normal, Orthogonal, Zeros
+from chainrule.lint import lint
 from chainrule.optim import Chain, EpochDecay, OneCycle, ReduceOnPlateau, StepDecay, WarmUp
+from chainrule.report import confusion_matrix, save_figure
 from chainrule.solver import load_network, load_training, save_network
 from chainrule.solver.checkpoint import save_checkpoint
+from chainrule.typed import typed
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(6, 4)), np.array([0, 1, 2, 0, 1, 2])
@@ -60,6 +83,7 @@ val = 0.2
 [model]
 layers = [{ layer = "Flatten" }, { layer = "Affine", units = 10 }]
 """
+WORDS = np.array([[1, 2]], np.uint32)
 SLOTS = {"m": np.zeros(3), "v": np.zeros(3)}
 
 
@@ -567,7 +591,104 @@ ROWS: list[tuple[str, Callable[[], Any], type[ChainruleError], tuple[str, ...]]]
     ("recipe with a wrong type", recipe(val='"a fifth"'), ConfigError, ("my.toml", "val", "a fifth")),
     ("recipe with a bad name", recipe(name='"../../etc"'), ConfigError, ("my.toml", "name")),
     ("recipe of an unknown data set", lambda: build_recipe(recipe(name='"digts"')), ConfigError, ("digts",)),
+    # -- masked, empty, or beyond what numbers and files can be
+    ("masked row numbers", lambda: dataset().take(masked([0, 1])), DataError, ("Dataset", "indices", "1 of them")),
+    ("masked rows", lambda: NormalizedRows(masked(X), unit()), DataError, ("NormalizedRows", "X", "masked")),
+    ("masked index", lambda: NormalizedRows(X, unit())[masked([0, 1])], DataError, ("rows", "masked")),
+    ("index in two axes", lambda: NormalizedRows(X, unit())[0, 1], DataError, ("rows", "0 to 5", "tuple (0, 1)")),
+    ("row beyond the last", lambda: NormalizedRows(X, unit())[2**63], DataError, ("rows", "0 to 5", "int 9223")),
+    (
+        "masked targets",
+        lambda: MixUp().mix(IMAGES, masked(np.eye(2)), WORDS),
+        DTypeError,
+        ("t", "plain", "shape (2, 2)"),
+    ),
+    ("targets as a matrix", lambda: MixUp().mix(IMAGES, matrix(), WORDS), DTypeError, ("t", "plain", "shape (2, 2)")),
+    ("labels in a column", lambda: loader(y=Y[:, None]), ShapeError, ("Loader", "y", "(6,)", "(6, 1)", "y[:, 0]")),
+    ("class of batches", lambda: loader(batches=ShuffledBatches), DTypeError, ("Loader", "batches", "ShuffledBatches")),
+    ("transforms in an array", lambda: loader(augment=np.array(2.0)), DTypeError, ("augment", "list", "shape ()")),
+    ("scale too small", lambda: to_float(X, 5e-324), ConfigError, ("to_float", "scale", "float32", "5e-324")),
+    ("path too long", lambda: cr.data.audit("x" * 5000), DTypeError, ("audit", "name_or_folder", "xxx...")),
+    ("empty path", lambda: read(""), DTypeError, ("read", "source", "str ''")),
+    ("set of a long name", lambda: find_folder("x" * 999, []), ConfigError, ("find_folder", "name", "xxx...")),
+    (
+        "first label too low",
+        lambda: read((X, Y), first_label=-1, class_names=list("abc")),
+        DataError,
+        ("first_label = -1",),
+    ),
+    (
+        "gradient that is ragged",
+        lambda: check(gradient=[[1.0], []]),
+        ShapeError,
+        ("check_gradient", "gradient", "rows"),
+    ),
+    ("cotangent that is masked", lambda: check(dout=masked(X)), DataError, ("check_gradient", "dout", "1 of them")),
+    ("function without a value", lambda: check(f=lambda x: None), DTypeError, ("f must return", "dtype object")),
+    ("step too small", lambda: check(step=1e-300), ConfigError, ("check_gradient", "step", "got 1e-300")),
+    ("shape too large", lambda: check_layer(cr.ReLU(), (10**40, 1)), ConfigError, ("check_layer", "x_shape", "memory")),
+    ("targets that are a class", lambda: check_loss(cr.SquaredError(), (2, 3), int), DTypeError, ("targets", "int")),
+    ("gradcheck of a class", lambda: diagnose(int), DTypeError, ("diagnose", "forward", "class 'int'")),
+    ("complex cotangent", lambda: complex_cotangent(), DTypeError, ("Network", "dscores", "real", "complex")),
+    ("gradients without y", lambda: engine().loss_and_gradients(X, None), DTypeError, ("y", "array", "NoneType None")),
+    ("on_divergence too long", lambda: solver(on_divergence="x" * 5000), ConfigError, ("on_divergence", "xxx...")),
+    ("study of nothing", lambda: bagging_figure([]), ConfigError, ("bagging_figure", "studies", "at least one study")),
+    ("ensemble of nobody", lambda: usual_ensemble([]), ConfigError, ("usual_ensemble", "members", "one network")),
+    ("rows of no runs", lambda: shared_test_part([]), ConfigError, ("shared_test_part", "runs", "one run")),
+    ("label beyond those of members", lambda: prediction_errors(ensemble(), X, Y + 9), DataError, ("0 to 2", "got 11")),
+    ("too many members", lambda: uncorrelated_errors(10**40, 5), ConfigError, ("members", "<= 46340")),
+    ("masked predictions", lambda: submit(["a", "b"], masked([0, 1])), DataError, ("predictions", "masked")),
+    ("id that is no number", lambda: submit([math.nan, "b"], [0, 1]), DataError, ("ids", "finite", "nan")),
+    ("rules in lists", lambda: lint(net(), ignore=[["a"]]), DTypeError, ("lint", "ignore", "names", "[['a']]")),
+    ("empty recipe", lambda: recipes().parse_recipe(" "), ConfigError, ("recipe", "TOML text", "' '")),
+    ("matrix too large", lambda: confusion_matrix(Y, Y, 10**40), ConfigError, ("classes", "fit in memory", "1000")),
+    ("figure on a folder", lambda: save_figure(Figure(), "/"), WriteError, ("save_figure", "path", "file", "folder")),
+    ("traced list", lambda: trace(lambda x: x * 2, [1.0, 2.0]), DTypeError, ("trace", "f", "values", "shape (2,)")),
+    ("traced text", lambda: trace_text("y = x", {"x": "a"}), DTypeError, ("trace_text", "values['x']", "str 'a'")),
+    ("trace of a long name", lambda: trace_text("x" * 5000, {}), ConfigError, ("in the equations", "unknown name")),
+    ("padding by a text", lambda: cr.models.ConvNet(padding="some"), ConfigError, ("ConvNet", "padding", "'same'")),
 ]
+
+
+def masked(values: Any) -> Any:
+    """An array whose first entry is masked."""
+    array = np.asarray(values)
+    return np.ma.masked_array(array, np.arange(array.size).reshape(array.shape) == 0)
+
+
+def matrix() -> Any:
+    with warnings.catch_warnings(action="ignore"):  # they are going away
+        return np.asmatrix(np.eye(2))
+
+
+def unit() -> Any:
+    return Normalizer(np.zeros(()), np.ones(()))
+
+
+def loader(**options: Any) -> Any:
+    return Loader(**{"X": X, "y": Y, "batches": ShuffledBatches(6, 2, 0), **options})
+
+
+def check(**options: Any) -> Any:
+    arguments: dict[str, Any] = {"f": np.sin, "x": X, "gradient": lambda dout: dout * np.cos(X), **options}
+    return check_gradient(**arguments)
+
+
+def engine() -> Any:
+    return make_engine(net(), cr.SGD(), "reference")
+
+
+def complex_cotangent() -> None:
+    network = net()
+    network.backward(np.ones((6, 3), complex), network.forward(X.astype(np.float32))[1])
+
+
+def ensemble() -> Any:
+    return usual_ensemble([net(), net()])
+
+
+def submit(ids: Any, predictions: Any) -> None:
+    write_submission("/nonexistent/out.csv", ids, predictions)
 
 
 def build_recipe(read: Callable[[], Any]) -> Any:
@@ -585,6 +706,24 @@ def test_bad_input(call: Callable[[], Any], error: type[ChainruleError], parts: 
     for part in parts:
         assert part in str(caught.value)
     assert len(str(caught.value)) < 1000
+
+
+def test_a_message_can_be_printed_whatever_it_names() -> None:
+    with pytest.raises(CheckpointError) as caught:
+        load_network("/nonexistent/caf\udce9")
+    assert str(caught.value).startswith("/nonexistent/caf\\udce9/")
+    error = WriteError.of("caf\udce9", "written", OSError(28, "No space left on device"))
+    assert str(error).encode("utf-8") == rb"caf\udce9 could not be written: the disk is full"
+
+
+def test_what_is_declared_as_a_path_arrives_as_one() -> None:
+    @typed
+    def one(folder: Path, other: str | Path) -> tuple[Any, Any]:
+        return folder, other
+
+    assert one("a", "b") == (Path("a"), "b")
+    with pytest.raises(DTypeError, match="folder must be a path, got str ''"):
+        one("", "b")
 
 
 def test_there_is_a_row_for_every_kind_of_bad_input() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import errno
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from typing import Any
 
 __all__ = [
@@ -28,6 +28,9 @@ __all__ = [
 
 class ChainruleError(Exception):
     """The root of every error raised on purpose by this package."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class ConfigError(ChainruleError, ValueError):
@@ -79,7 +82,7 @@ class WriteError(ChainruleError, OSError):
         self.path, self.errno, self.strerror = path, number, words
 
     def __str__(self) -> str:
-        return str(self.args[0])
+        return printable(str(self.args[0]))
 
     @classmethod
     def of(cls, path: Any, what: str, error: OSError) -> WriteError:
@@ -127,6 +130,15 @@ class MemoryLimitError(ChainruleError, MemoryError):
     """What was asked for needs more memory than is allowed; names its parts."""
 
 
+def printable(text: str) -> str:
+    """`text` as any stream takes it: in names of files, bytes that are no UTF-8 arrive as lone surrogates.
+
+    >>> printable("caf\\udce9.npz")
+    'caf\\\\udce9.npz'
+    """
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
 def shown(value: Any, limit: int = 60) -> str:
     """`repr(value)` in at most `limit` characters; something else for what has no text.
 
@@ -137,6 +149,7 @@ def shown(value: Any, limit: int = 60) -> str:
         text = repr(value)
     except Exception:  # a text of the value's own making may raise anything; so does an integer of many digits
         return f"of {value.bit_length()} bits" if isinstance(value, int) else "that has no text"
+    text = " ".join(text.split()) if "\n" in text else text  # of an array
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
@@ -244,6 +257,17 @@ def require_list(owner: str, argument: str, value: Any, of: str) -> None:
     """Raise unless `value` is a list or a tuple; `of` says what of."""
     if not isinstance(value, (list, tuple)):
         raise DTypeError(f"{owner}: {argument} must be a list of {of}, got {describe(value)}")
+
+
+def require_some(owner: str, argument: str, values: Sized, noun: str) -> None:
+    """Raise where a list is empty; `noun` says what of.
+
+    >>> require_some("mean", "values", [], "number")
+    Traceback (most recent call last):
+    chainrule.errors.ConfigError: mean: values must hold at least one number, got none
+    """
+    if len(values) == 0:
+        raise ConfigError(f"{owner}: {argument} must hold at least one {noun}, got none")
 
 
 def require_mapping(owner: str, argument: str, value: Any, of: str) -> None:

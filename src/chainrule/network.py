@@ -135,6 +135,8 @@ class Network:
     def backward(self, dscores: Array, cache: Cache) -> FlatViews:
         """Write the gradient of every parameter into `gradients`, and return it."""
         require_array("Network", "dscores", dscores)
+        if getattr(dscores.dtype, "kind", None) == "c":
+            raise DTypeError(f"Network: dscores must hold real numbers, got dtype {dscores.dtype}")
         expected = getattr(cache, "output_shape", None)
         if expected is not None and tuple(dscores.shape) != expected:
             raise ShapeError(f"Network: dscores must have the shape of the scores, {expected}, got {dscores.shape}")

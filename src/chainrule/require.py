@@ -41,9 +41,7 @@ def as_numbers(owner: str, argument: str, value: Any, kinds: str = "fiub") -> np
     """`value` as a NumPy array of real numbers, of a dtype kind in `kinds`, or a typed error."""
     array: Any = value
     if type(value) is not np.ndarray:
-        if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
-            count = np.ma.count_masked(value)
-            raise DataError(f"{owner}: {argument} must hold no masked entries, got {count} of them; fill them in")
+        require_unmasked(owner, argument, value)
         try:
             array = np.asarray(value)
         except ValueError:
@@ -53,6 +51,13 @@ def as_numbers(owner: str, argument: str, value: Any, kinds: str = "fiub") -> np
     if array.dtype.kind not in kinds:
         raise DTypeError(f"{owner}: {argument} must be an array of real numbers, got {describe(value)}")
     return array
+
+
+def require_unmasked(owner: str, argument: str, value: Any) -> None:
+    """Raise where `value` is an array of which entries are masked, whose numbers mean nothing."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        count = np.ma.count_masked(value)
+        raise DataError(f"{owner}: {argument} must hold no masked entries, got {count} of them; fill them in")
 
 
 def plain_fields(cls: type) -> None:

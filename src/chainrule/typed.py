@@ -21,6 +21,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -115,7 +116,9 @@ def _check_for(hint: Any) -> Check | None:
     options = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
     if typing.get_origin(hint) is typing.Annotated:
         return _check_for(typing.get_args(hint)[0])
+    as_path: Callable[[Any], Any] | None = None
     if any(isinstance(o, type) and issubclass(o, os.PathLike) for o in map(_origin, options)):
+        as_path = None if str in options else Path  # what is declared as a path alone arrives as one
         options = tuple(option for option in options if option is not str)  # a path as text is checked as a path
     known = [_kind(option) for option in options]
     if any(kind is None for kind in known):
@@ -128,7 +131,8 @@ def _check_for(hint: Any) -> Check | None:
         reason: Exception | None = None
         for _, accept in kinds:
             try:
-                return accept(owner, argument, value)
+                taken = accept(owner, argument, value)
+                return as_path(taken) if as_path is not None and isinstance(taken, (str, os.PathLike)) else taken
             except _NotOfKindError:
                 continue
             except (ConfigError, DTypeError) as error:  # of the kind, but not as it has to be
@@ -227,21 +231,19 @@ def _text(owner: str, argument: str, value: Any) -> Any:
 def _path(owner: str, argument: str, value: Any) -> Any:
     if not isinstance(value, (str, os.PathLike)):
         raise _NotOfKindError
-    try:
-        text = os.fspath(value)
-    except Exception:  # a path of the caller's own making may raise anything
-        text = b""
-    if not isinstance(text, str) or not text or "\0" in text or _is_unwritable(text):
+    if not is_path(value):
         raise DTypeError(f"{owner}: {argument} must be a path, got {describe(value)}")
     return value
 
 
-def _is_unwritable(text: str) -> bool:
-    """Whether no file can have that name, whatever the folder."""
+def is_path(value: Any) -> bool:
+    """Whether a file can have that name in some folder: text or a path, not empty, no part of it too long."""
     try:
-        return max(map(len, os.fsencode(text).split(os.fsencode(os.sep)))) > 255
-    except UnicodeError:
-        return True
+        text = os.fspath(value)
+        parts = os.fsencode(text).split(os.fsencode(os.sep))
+    except Exception:  # a path of the caller's own making may raise anything
+        return False
+    return isinstance(text, str) and text != "" and "\0" not in text and max(map(len, parts)) <= 255
 
 
 def _one_of(options: tuple[Any, ...], owner: str, argument: str, value: Any) -> Any:
@@ -259,7 +261,7 @@ def _sequence(kind: type, options: tuple[Any, ...]) -> tuple[str, Check]:
     noun = f"{len(options)} values" if fixed else "a list"
 
     def accept(owner: str, argument: str, value: Any) -> Any:
-        if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "iuf":
+        if isinstance(value, np.ndarray) and value.ndim == 1 and value.size and value.dtype.kind in "iuf":
             value = value.tolist()
         if not isinstance(value, (list, tuple, range)):
             raise _NotOfKindError

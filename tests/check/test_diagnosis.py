@@ -183,7 +183,9 @@ def test_no_arguments_that_fit_is_an_error_that_says_what_to_do():
     def forward(one, two):
         raise ValueError("never mind")
 
-    with pytest.raises(ConfigError, match=r"no arguments for forward\(one, two\).*never mind.*--shape"):
+    with pytest.raises(
+        ConfigError, match=r"no arguments for the forward pass forward\(one, two\).*never mind.*--shape"
+    ):
         diagnose(forward, lambda dout, cache: dout)
     with pytest.raises(DTypeError, match="forward must be a function, a layer"):
         diagnose(3)

@@ -582,9 +582,9 @@ def test_a_gradient_that_changes_dout_is_a_finding():
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
-        ((np.sin, X3, np.cos(X3) + 5j, np.ones(3)), DTypeError, "gradient must hold real numbers"),
-        ((np.sin, X3, np.array(["a", "b", "c"]), np.ones(3)), DTypeError, "gradient must hold real numbers"),
-        ((np.sin, X3, np.cos(X3), np.array(["a", "b", "c"])), DTypeError, "dout must hold real numbers"),
+        ((np.sin, X3, np.cos(X3) + 5j, np.ones(3)), DTypeError, "gradient must be an array of real numbers"),
+        ((np.sin, X3, np.array(["a", "b", "c"]), np.ones(3)), DTypeError, "gradient must be an array of real numbers"),
+        ((np.sin, X3, np.cos(X3), np.array(["a", "b", "c"])), DTypeError, "dout must be an array of real numbers"),
         ((np.sin, X3, np.cos(X3), np.zeros(3)), DataError, "not all zero"),
         ((np.sin, X3, np.cos(X3), np.full(3, np.nan)), DataError, "finite"),
     ],

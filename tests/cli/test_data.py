@@ -220,7 +220,7 @@ def test_an_empty_name_is_no_folder(command, photos, capsys):
 
 @pytest.mark.parametrize("given", [None, 3, [], {}, b"photos"])
 def test_what_is_no_path_is_not_audited(given):
-    with pytest.raises(DTypeError, match="audit: the path must be a string or path object"):
+    with pytest.raises(DTypeError, match="audit: name_or_folder must be a string or path object"):
         audit(given)
 
 

@@ -51,7 +51,7 @@ def test_a_search_by_one_command_and_the_best_recipe_trained(tmp_path, capsys):
         ([*WORDS, "--space", "train.batch_size=choice(1)", "--strategy", "girid"], 'Did you mean "grid"'),
         ([*GRID, "--trials", "2.5"], "must be an integer"),
         (["search", "digits-mpl"], "did you mean 'digits-mlp'"),
-        (["lr-range", "digits-mlp", "--low", "2", "--high", "1"], "high must be a number > 2"),
+        (["lr-range", "digits-mlp", "--low", "2", "--high", "1"], "low must be less than high, got 2.0 and 1.0"),
     ],
 )
 def test_wrong_input_is_one_line_and_no_folder(words, said, tmp_path, capsys):

@@ -55,7 +55,7 @@ def test_arrays_come_back(tmp_path, compress):
 BAD = [
     (b"", "File is not a zip file"),
     (npz_bytes(X=np.zeros(3))[:-5], "readable .npz"),
-    (npz_bytes(Y=np.zeros(3), Z=np.zeros(3)), "must hold an array 'X', got Y, Z"),
+    (npz_bytes(Y=np.zeros(3), Z=np.zeros(3)), "must hold an array 'X', as keys has it, got Y, Z"),
     (zip_bytes(), "got an empty archive"),
     (npz_bytes(X=np.array([{}], dtype=object)), "must hold numbers, got dtype object"),
     (npz_bytes(X=np.array(["a"])), "must hold numbers"),

@@ -121,7 +121,7 @@ def test_overrides(override, get, expected):
         ("name=../escape", "name"),
         ("model.layers=[]", "model.layers"),
         ("model.layers.1.unit=3", "did you mean 'units'?"),
-        ("model.layers.*.unit=3", "model.layers.*.unit is the path of nothing in recipe small"),
+        ("model.layers.*.unit=3", "cannot change model.layers.*.unit, which is the path of nothing in recipe small"),
         ("model.layers.2.units=3", "model.layers has entries 0 to 1, got '2'"),
         ("model.layers.x.units=3", "model.layers has entries 0 to 1, got 'x'"),
         ("model.layers.0.units=3", "model.layers.0 is str 'Flatten' and has no entries"),

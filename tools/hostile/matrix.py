@@ -142,8 +142,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "backward": ("forward must be",),
     "targets": (" y must",),
     "runs": ("members",),
-    "name_or_folder": ("the path",),
     "delimiter": ("columns",),
+    "header": ("columns",),
     "text": ("unknown name", "equation", "not toml"),
     "y": ("labels",),
     "train": ("indices",),
@@ -174,6 +174,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
 }
 
 _ROWS = ("first row only", "one row less", "one row more")
+_INPUTS = ("with an axis more at the end", "one column less", "one column more", "last axis of one")
 _COLUMNS = ("one column less", "one column more", "transposed")
 #: Where an array of another shape is as good: entry point, argument, the kinds meant (none: all), and why.
 OTHER_SHAPES: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
@@ -187,13 +188,15 @@ OTHER_SHAPES: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
     ("courses.*", "Xs", (), "any images"),
     ("courses.*", "gamma", (), "as many numbers as channels, in one axis or four"),
     ("courses.*", "beta", (), "as many numbers as channels, in one axis or four"),
+    ("data.Dataset", "X", _INPUTS, "inputs (N, ...) of any shape: nothing else tells what it has to be"),
     ("data.Loader", "X", (), "images of any size"),
     ("data.Dataset.take", "indices", _ROWS, "as many rows as are asked for"),
+    ("data.split_by_indices", "train", _ROWS, "as many rows as are asked for"),
     ("data.Normalizer.fit", "X_train", (), "what it is fitted on"),
     ("data.to_float", "X", (), "an array of any shape"),
     ("data.flatten", "X", (), "rows of any shape become vectors"),
     ("data.augment.*", "x", (), "images of any size"),
-    ("data.augment.*.mix", "t", (*_COLUMNS, "last axis of one", "without its last axis"), "targets (N, ...)"),
+    ("data.augment.*.mix", "t", (*_COLUMNS, *_INPUTS, "without its last axis", "array of NaN"), "targets (N, ...)"),
     ("data.NormalizedRows.__getitem__", "rows", (), "as many rows as are asked for"),
     ("ensembles.bagging_table", "errors", (), "any number of members and rows"),
     ("optim.*.init", "w", (), "slots are made in the shape of w"),
@@ -207,14 +210,16 @@ OTHER_SHAPES: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
 OTHER_VALUES: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
     ("layers.*.forward", "params", ("None",), "no parameters, as in the examples of layers that have none"),
     ("losses.SoftmaxCrossEntropy", "class_weights", ("array of integers",), "an array of numbers is read as a list"),
-    ("models.conv_relu_pool", "pool_stride", (), "a stride of any length, as `MaxPool2D` checks"),
     ("data.Loader", "X", ("labels as floats",), "pixels as numbers are another data set"),
+    ("data.NormalizedRows.__getitem__", "rows", ("slice", "ellipsis"), "rows are taken as those of an array"),
     ("check.check_gradient", "gradient", (), "a gradient of another form is what the check reports"),
+    ("check.check_gradient", "x", ("as single precision",), "the gradient is given at the unrounded point"),
     ("check.diagnose", "forward", ("function that raises",), "a pass that fails is what the diagnosis reports"),
     ("courses.*.eval_numerical_gradient", "f", ("function that returns NaN",), "its NaN shows in the differences"),
     ("courses.*.eval_numerical_gradient*", "x", ("as single precision",), "differences of h = 1e-5 are rough in it"),
+    ("check.diagnose", "forward", ("the class instead of an object",), "a layer's class stands for its first example"),
     ("check.relative_error", "*", ("as single precision",), "an error is relative to the accuracy of the dtype"),
-    ("ensembles.write_submission", "ids", ("range",), "any sequence of names"),
+    ("ensembles.write_submission", "ids", ("range", "with a negative entry"), "any distinct names or numbers"),
     ("engines.*.steps", "losses", (), "whatever list it is, losses are appended"),
     ("initializers.*.__call__", "rng", (), "not looked at by what draws nothing; those that draw refuse it"),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
-import itertools
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -389,7 +389,7 @@ ARGUMENTS: dict[str, Callable[..., dict[str, Any]]] = {
     "ensembles.ensemble_of": lambda: {"runs": runs()},
     "ensembles.load_runs": lambda: {"paths": [run.folder for run in runs()]},
     "ensembles.out_of_bag_score": lambda: {"runs": bagged()},
-    "ensembles.paired_difference": lambda: {"a": np.array([0.1, 0.5, 0.2]), "b": np.array([0.2, 0.3, 0.3])},
+    "ensembles.paired_difference": lambda: {"a": np.array([0.1, 0.5, 0.4]), "b": np.array([0.2, 0.3, 0.3])},
     "ensembles.prediction_errors": lambda: {"ensemble": ensemble(), "X": X, "y": Y},
     "ensembles.shared_test_part": lambda: {"runs": runs()},
     "ensembles.train_members": lambda: {"recipe": recipe(), "count": 1, "folder": fresh()},
@@ -451,12 +451,11 @@ def _bagged() -> list[Any]:
     return ensembles.load_runs([Path("bagged").absolute()])
 
 
-_FRESH = itertools.count()
-
-
 def fresh() -> Path:
-    """A folder that is not there yet."""
-    return Path(f"fresh{next(_FRESH)}").absolute()
+    """A folder that is not there, the same each time, as results name it."""
+    folder = Path("fresh").absolute()
+    shutil.rmtree(folder, ignore_errors=True)
+    return folder
 
 
 @functools.cache

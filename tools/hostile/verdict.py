@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from chainrule.errors import ChainruleError, DivergenceError
+from chainrule.errors import ChainruleError, DivergenceError, printable
 from hostile.values import PlantedError
 
 #: Good: typed (a ChainruleError that names the argument and says what came), equal (accepted, the same result),
@@ -144,7 +144,9 @@ def _typed(message: str, expected: Expectation) -> Verdict:
     named = any(re.search(rf"(?<![a-z0-9_]){re.escape(n.lower())}", lowered) for n in expected.names)
     if not named and isinstance(expected.value, (str, pathlib.Path)) and str(expected.value) in message:
         named = len(str(expected.value)) > 1  # the file or name itself
-    if not named and not re.match(r"unknown [a-z ]+ ", message):  # that names the thing and the value
+    if not named and isinstance(expected.value, (str, pathlib.Path)):  # the same as messages print it
+        named = printable(str(expected.value)) != str(expected.value) and printable(str(expected.value)) in message
+    if not named and not re.search(r"(^|: )unknown [a-z ]+ ", message):  # that names the thing and the value
         return Verdict("unnamed", f"does not name {expected.argument}: {message[:150]}")
     if not message.strip() or len(message) > 3000:
         return Verdict("unnamed", f"a message of {len(message)} characters")
@@ -317,7 +319,7 @@ def equal(a: Any, b: Any, depth: int = 0) -> bool:
     if isinstance(a, numbers.Number) and isinstance(b, numbers.Number):
         return a == b or (isinstance(a, float) and math.isclose(a, b, rel_tol=1e-4)) or (a != a and b != b)
     if isinstance(a, Mapping) and isinstance(b, Mapping):
-        return a.keys() == b.keys() and all(equal(a[k], b[k], depth + 1) for k in a)
+        return a.keys() == b.keys() and all(k in _CLOCKS or equal(a[k], b[k], depth + 1) for k in a)
     if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
         return len(a) == len(b) and all(equal(x, y, depth + 1) for x, y in zip(a, b, strict=True))
     if type(a) is not type(b):

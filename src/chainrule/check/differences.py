@@ -125,8 +125,13 @@ def plan_for(f: Watched, x: Array, method: str, step: float | None, rng: np.rand
     reasons = []
     for name in METHODS if method == "auto" else (method,):
         plan, reason = _TRIALS[name](f, x, rng)
+        if plan is not None and step is not None:
+            least = 4 * float(np.finfo(plan.dtype).eps)  # a quarter of the step has to move x too
+            if step < least:
+                raise ConfigError(f"check_gradient: step must be >= {least:.2g}, below which x stays, got {step}")
+            return Plan(plan.method, plan.dtype, step, plan.eps)
         if plan is not None:
-            return plan if step is None else Plan(plan.method, plan.dtype, step, plan.eps)
+            return plan
         reasons.append(reason)
     raise ConfigError(f"check_gradient: method {method!r} cannot be used: {'; '.join(reasons)}")
 

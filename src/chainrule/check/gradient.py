@@ -88,7 +88,7 @@ def relative_error(got: Array, expected: Array, floor: float | None = None) -> f
         raise ShapeError(f"relative_error: got must have the shape of expected, {n.shape}, got {a.shape}")
     if a.size == 0:
         return 0.0
-    a, n = (v if v.dtype.kind == "f" and v.dtype.itemsize >= 8 else v.astype(np.float64) for v in (a, n))
+    a, n = (v.astype(np.result_type(v, np.float64), copy=False) for v in (a, n))
     return float(np.max(_relative_errors(a, n, _largest(a, n) * 1e-3 if floor is None else floor)))
 
 
@@ -137,17 +137,18 @@ def check_gradient(
     given, x = x, x.copy()  # f may write to the array that it was given as a view of (a network's parameters, say)
     base = x if x.dtype.itemsize >= 8 else x.astype(np.float64)
     if gradient is not None and not callable(gradient):
-        gradient = np.array(gradient)
+        gradient = _copied_numbers("gradient", gradient)
     first = _copied(watched.raw(base))
     second = watched.raw(base)
-    value = np.asarray(first[0] if isinstance(first, tuple) else first)
+    value = np.asarray(first[0] if isinstance(first, tuple) and first else first)
+    _require_value(value)
     problems = [] if _same(first, second) else [f"f is not a function of {name}: two calls gave different values"]
     plan = plan_for(watched, base, method, step, rng)
 
     if gradient is None:
         if not isinstance(first, tuple) or len(first) != 2:
             raise ConfigError("check_gradient: gradient must be given unless f returns a pair (loss, gradient)")
-        gradient = np.array(watched.raw(x)[1])
+        gradient = _copied_numbers("gradient", watched.raw(x)[1])
     takes_dout = callable(gradient)
     if dout is None:
         if value.size != 1 and not callable(gradient):
@@ -155,24 +156,19 @@ def check_gradient(
                 f"check_gradient: dout must be given for f of shape {value.shape}, or gradient be a function of dout"
             )
         dout = rng.normal(size=value.shape) if callable(gradient) else np.ones(value.shape)
-    dout = np.asarray(dout)
+    dout = as_numbers("check_gradient", "dout", dout)
     _require_cotangent(dout, value)
     wide = np.dtype(np.float64) if plan.method == "complex" else plan.dtype
     if callable(gradient):
         watched(base.astype(wide))  # an f that keeps what its backward pass needs keeps it of x, not of a point nearby
         before, cotangent = given.copy(), dout.astype(wide)
-        gradient = np.array(gradient(cotangent))
+        gradient = _copied_numbers("gradient", gradient(cotangent))
         if not np.array_equal(given, before, equal_nan=True):
             problems.append(f"gradient changes {name} in place")
         if not np.array_equal(cotangent, dout.astype(wide)):
             problems.append("gradient changes dout in place")
     takes_dout = takes_dout and value.ndim > 0
-    try:
-        got = np.asarray(gradient)
-    except Exception:  # an object's own way to become an array may raise anything
-        raise DTypeError(f"check_gradient: gradient must be an array, got {describe(gradient)}") from None
-    if got.dtype.kind not in "fiub":
-        raise DTypeError(f"check_gradient: gradient must hold real numbers, got {describe(got)}")
+    got = gradient
     if got.size and not np.isfinite(got).all():  # wherever it is, at a kink or outside the coordinates that are drawn
         problems.append(f"the gradient is not finite at index {_first_bad(got)}")
 
@@ -201,11 +197,16 @@ def _cause(f: Watched, x: Array, dout: Array, got: Array, name: str, takes_dout:
     return probable_cause(f, x, dout, got, name, takes_dout=takes_dout)
 
 
-def _require_cotangent(dout: Array, value: Array) -> None:
+def _copied_numbers(argument: str, value: Any) -> Array:
+    return np.array(as_numbers("check_gradient", argument, value))
+
+
+def _require_value(value: Array) -> None:
     if value.dtype.kind not in "fiub" or value.size == 0:
         raise DTypeError(f"check_gradient: f must return at least one real number, got {describe(value)}")
-    if dout.dtype.kind not in "fiub":
-        raise DTypeError(f"check_gradient: dout must hold real numbers, got {describe(dout)}")
+
+
+def _require_cotangent(dout: Array, value: Array) -> None:
     if dout.shape != value.shape:
         raise ShapeError(f"check_gradient: dout must have the shape of f, {value.shape}, got {dout.shape}")
     if not np.isfinite(dout).all() or not dout.any():
@@ -380,7 +381,7 @@ def _require_input(x: Any) -> Array:
         x = np.asarray(x)
     if not isinstance(x, (np.ndarray, np.floating)):
         raise DTypeError(f"check_gradient: x must be a NumPy array, got {describe(x)}")
-    x = np.asarray(x)
+    x = as_numbers("check_gradient", "x", x)
     if x.dtype.kind != "f":
         raise DTypeError(f"check_gradient: x must hold real floating-point numbers, got dtype {x.dtype}")
     if x.size == 0:

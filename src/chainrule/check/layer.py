@@ -17,7 +17,7 @@ from chainrule.arrays import Array, Shape
 from chainrule.check.differences import MethodName
 from chainrule.check.gradient import GradientReport, check_gradient
 from chainrule.check.snapshots import changed, snapshot
-from chainrule.errors import ConfigError, DTypeError, ShapeError, describe, require_number
+from chainrule.errors import ConfigError, DTypeError, ShapeError, describe, require_number, shown
 from chainrule.initializers import fans
 from chainrule.layers import Layer
 from chainrule.layers.layer import as_shape
@@ -88,7 +88,7 @@ def check_layer(
     shape = _example_shape(layer) if x_shape is None else as_shape("check_layer", "x_shape", x_shape)
     layer.bind(shape)
     rng = np.random.default_rng(seed)
-    values = {"x": draw_input(shape, rng), **draw_params(layer, shape, rng)}
+    values = {"x": _input("check_layer", "x_shape", shape, rng), **draw_params(layer, shape, rng)}
     names = ("x", *layer.param_shapes(shape))
     reports = []
     for mode in (False, True) if train is None else (train,):
@@ -145,7 +145,9 @@ def check_loss(
     if 0 in scores_shape:
         raise ShapeError(f"check_loss: scores_shape must have no axis of length 0, got {scores_shape}")
     rng = np.random.default_rng(seed)
-    scores = draw_input(scores_shape, rng)
+    scores = _input("check_loss", "scores_shape", scores_shape, rng)
+    if isinstance(targets, type):
+        raise DTypeError(f"check_loss: targets must be an array or a function that draws it, got {describe(targets)}")
     y = targets(rng, scores_shape) if callable(targets) else targets
     value, _ = loss(scores, y)
     if np.shape(value) != ():
@@ -193,6 +195,13 @@ class _Pass:
         found = self.layer.backward(dout, cache)
         self.changed_cache = changed(before, cache, "cache")
         return found
+
+
+def _input(owner: str, argument: str, shape: Shape, rng: np.random.Generator) -> Array:
+    try:
+        return draw_input(shape, rng)
+    except (MemoryError, ValueError, OverflowError):
+        raise ConfigError(f"{owner}: {argument} must fit in memory, got {shown(shape)}") from None
 
 
 def _example_shape(layer: Layer) -> Shape:

@@ -179,19 +179,21 @@ class _Budget:
         self.members += 1
         self.declared += size
         if self.members > self.limits.files:
-            raise ArchiveError(f"more than {self.limits.files} members")
+            raise ArchiveError(f"more than {self.limits.files} members (max_files)")
         if size > self.limits.member_bytes:
-            raise ArchiveError(f"{size} bytes in {name!r}, more than {self.limits.member_bytes}")
+            raise ArchiveError(f"{size} bytes in {name!r}, more than {self.limits.member_bytes} (max_member_bytes)")
         if self.declared > self.limits.bytes:
-            raise ArchiveError(f"more than {self.limits.bytes} bytes in its members up to {name!r}")
+            raise ArchiveError(f"more than {self.limits.bytes} bytes in its members up to {name!r} (max_bytes)")
 
     def spend(self, count: int) -> None:
         """Count bytes as they are unpacked."""
         self.unpacked += count
         if self.unpacked > self.limits.bytes + 2 * BLOCK * (self.members + 100):
-            raise ArchiveError(f"more than {self.limits.bytes} bytes when unpacked")
+            raise ArchiveError(f"more than {self.limits.bytes} bytes when unpacked (max_bytes)")
         if self.unpacked > _FREE + self.limits.ratio * self.packed:
-            raise ArchiveError(f"a bomb: more than {self.limits.ratio:g} times its {self.packed} bytes when unpacked")
+            raise ArchiveError(
+                f"a bomb: more than {self.limits.ratio:g} times its {self.packed} bytes when unpacked (max_ratio)"
+            )
 
 
 # -- tar ---------------------------------------------------------------------------------------------------------
@@ -325,7 +327,7 @@ def _check_directory(raw: BinaryIO, budget: _Budget) -> None:
     if end >= 76 and tail[end - 20 : end - 16] == b"PK\6\7":  # zip64: a record of 56 bytes, a locator of 20
         length = int.from_bytes(tail[end - 36 : end - 28], "little")
     if length > budget.limits.files * _DIRECTORY_ENTRY:
-        raise ArchiveError(f"a directory of {length} bytes, too long for {budget.limits.files} members")
+        raise ArchiveError(f"a directory of {length} bytes, too long for {budget.limits.files} members (max_files)")
 
 
 @contextlib.contextmanager

@@ -188,7 +188,8 @@ def make_batches(sampling: str | Batches, n: int, batch_size: int, seed: int) ->
 
 def require_batches(what: str, batches: Any, expected: str = "a stream of batches") -> Batches:
     """`batches`, unless it is no stream; a typed error that says `what` had to be `expected`."""
-    if not callable(getattr(batches, "indices", None)) or not hasattr(batches, "steps_per_epoch"):
+    stream_like = callable(getattr(batches, "indices", None)) and hasattr(batches, "steps_per_epoch")
+    if isinstance(batches, type) or not stream_like:
         raise DTypeError(f"{what} must be {expected}, got {describe(batches)}")
     stream: Batches = batches
     return stream

@@ -16,6 +16,7 @@ from chainrule.arrays import Shape
 from chainrule.data.mapped import take_rows
 from chainrule.data.rows import first_nonfinite_row
 from chainrule.errors import ConfigError, DataError, DTypeError, ShapeError, describe, require_number, require_text
+from chainrule.require import require_unmasked
 from chainrule.typed import typed, typed_fields
 
 #: Labels above this are taken for identifiers, not class numbers: a count per class would not fit in memory.
@@ -131,6 +132,7 @@ class Dataset:
 
         Of a memory-mapped X, more than 256 MiB are copied on disk, and neighbouring rows not at all; see `mapped`.
         """
+        require_unmasked(self._owner, "indices", indices)
         try:
             rows = np.asarray(indices)
         except Exception:  # an object's own way to become an array may raise anything

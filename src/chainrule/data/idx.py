@@ -78,7 +78,9 @@ def _read(file: str, stream: BinaryIO, available: int, max_bytes: int, *, exact:
     count = math.prod(shape) * dtype.itemsize
     declared = f"{header} header + {count} element bytes ({' x '.join(map(str, shape))} of {dtype.name})"
     if count > max_bytes:
-        raise DataError(f"read_idx: {file} must declare at most {max_bytes} bytes of elements, got {declared}")
+        raise DataError(
+            f"read_idx: {file} must declare at most {max_bytes} bytes of elements (max_bytes), got {declared}"
+        )
     if header + count > available or (exact and header + count != available):
         held = f"{available} bytes" if exact else f"a file too small for it (at most {available} bytes unpacked)"
         raise DataError(f"read_idx: {file} must hold {declared}, got {held}")

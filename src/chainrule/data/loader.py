@@ -62,6 +62,8 @@ class Loader:
             raise DTypeError(f"Loader: y must be a plain array of real numbers, got {describe(y)}")
         if X.ndim == 0 or y.ndim == 0 or len(X) == 0 or len(X) != len(y):
             raise ShapeError(f"Loader: X and y must have equally many rows (>= 1), got {X.shape} and {y.shape}")
+        if y.dtype.kind in "iu" and y.ndim == 2 and y.shape[1] == 1:  # it would broadcast against scores
+            raise ShapeError(f"Loader: labels y must have shape ({len(y)},), got a column {y.shape}; use y[:, 0]")
         if len(X) > 2**32:
             raise ShapeError(f"Loader: X must have at most 2**32 rows, got {len(X)}")
         if classes is not None:

@@ -87,7 +87,7 @@ def read_mat(
         with open(file, "rb") as stream:
             size = os.fstat(stream.fileno()).st_size
             if size > max_bytes:
-                raise DataError(f"read_mat: {file} must have at most {max_bytes} bytes, got {size}")
+                raise DataError(f"read_mat: {file} must have at most {max_bytes} bytes (max_bytes), got {size}")
             data = read_at_most(stream, max_bytes + 1)
     except FileNotFoundError:
         raise DataError(f"read_mat: path must be a .mat file, got {str(file)!r}, which does not exist") from None
@@ -122,7 +122,7 @@ def _arrays(data: bytes, keys: Sequence[str] | None, max_bytes: int) -> dict[str
     chosen = [v for name, v in variables.items() if (keys is None or name in keys) and v.fault is None]
     total = sum(math.prod(v.shape) * np.dtype(_NUMERIC[v.kind]).itemsize for v in chosen)
     if total > max_bytes:
-        raise _RefusalError(f"arrays of {total} bytes, more than {max_bytes}")
+        raise _RefusalError(f"arrays of {total} bytes, more than {max_bytes} (max_bytes)")
     return {variable.name: _content(variable, order) for variable in chosen}
 
 

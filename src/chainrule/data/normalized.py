@@ -8,6 +8,7 @@ channel, a byte has only 256 values to become: they are looked up, two pixels at
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from chainrule.data.memory import Memory, on_page
 from chainrule.data.rows import row_blocks
 from chainrule.data.transforms import Normalizer
 from chainrule.errors import DataError, DTypeError, ShapeError, describe
+from chainrule.require import require_unmasked
 
 _BLOCK = 2**15  # elements at a time: what they take in float64 stays in cache
 _PAIRS = {4: np.complex64, 8: np.complex128}  # two floats of so many bytes, moved as one
@@ -33,6 +35,7 @@ class NormalizedRows:
     """
 
     def __init__(self, X: np.ndarray, normalizer: Normalizer, dtype: Any = np.float32) -> None:
+        require_unmasked("NormalizedRows", "X", X)
         if not isinstance(X, np.ndarray) or X.dtype.kind not in "iuf":
             raise DTypeError(f"NormalizedRows: X must be an array of integers or floats, got {describe(X)}")
         if X.ndim < 2 or X.size == 0:
@@ -66,14 +69,18 @@ class NormalizedRows:
     def __len__(self) -> int:
         return int(self.X.shape[0])
 
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[i] for i in range(len(self)))
+
     def __getitem__(self, rows: Any) -> np.ndarray:
+        require_unmasked("NormalizedRows", "rows", rows)
         try:
-            taken = np.asarray(self.X[rows])
+            taken = None if isinstance(rows, tuple) else np.asarray(self.X[rows])  # a tuple would part the rows
         except Exception:  # an object's own way to become an index may raise anything
-            if isinstance(rows, (int, np.integer)):
-                raise  # the end of an iteration
+            taken = None
+        if taken is None:
             expected = f"row numbers from 0 to {len(self) - 1}, a slice or an index"
-            raise DataError(f"NormalizedRows: rows must be {expected}, got {describe(rows)}") from None
+            raise DataError(f"NormalizedRows: rows must be {expected}, got {describe(rows)}")
         return self.normalize(taken[None])[0] if taken.ndim < self.X.ndim else self.normalize(taken)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

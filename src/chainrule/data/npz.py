@@ -59,13 +59,14 @@ def read_npz(
 def _member(archive: zipfile.ZipFile, file: Path, key: str, max_bytes: int) -> np.ndarray:
     if f"{key}.npy" not in archive.namelist():
         held = ", ".join(sorted(name.removesuffix(".npy") for name in archive.namelist())[:10])
-        raise DataError(f"read_npz: {file} must hold an array {key!r}, got {held if held else 'an empty archive'}")
+        held = held if held else "an empty archive"
+        raise DataError(f"read_npz: {file} must hold an array {key!r}, as keys has it, got {held}")
     info = archive.getinfo(f"{key}.npy")
     packed = min(info.compress_size, file.stat().st_size)
     if info.file_size > min(max_bytes, packed * _DEFLATE_RATIO) or info.flag_bits & 1:
         raise DataError(
-            f"read_npz: array {key!r} of {file} must be unencrypted, of at most {max_bytes} bytes and what its "
-            f"{packed} packed bytes can hold, got {info.file_size} bytes declared"
+            f"read_npz: array {key!r} of {file} must be unencrypted, of at most {max_bytes} bytes (what is left of "
+            f"max_bytes) and what its {packed} packed bytes can hold, got {info.file_size} bytes declared"
         )
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise DataError(f"read_npz: array {key!r} of {file} must be stored or deflated, got {info.compress_type}")

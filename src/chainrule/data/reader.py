@@ -77,7 +77,7 @@ def _names(data: Dataset) -> tuple[str, ...] | None:
 
 
 def _dataset(part: Part, name: str, options: Mapping[str, Any]) -> Dataset:
-    X, y = part.X, part.y
+    X, y, names = part.X, part.y, options.get("class_names", part.class_names)
     if "input_shape" in options:
         X = _shaped(X, options["input_shape"])
     if "first_label" in options:
@@ -88,8 +88,12 @@ def _dataset(part: Part, name: str, options: Mapping[str, Any]) -> Dataset:
         if y.size and y.min() < first:
             row = int(np.argmax(y < first))
             raise DataError(f"read: labels must be from first_label = {first} on, got {y[row]} in row {row}")
+        if y.size and isinstance(names, (list, tuple)) and y.max() - first >= len(names):
+            row = int(np.argmax(y))
+            last = f"{first + len(names) - 1} for first_label = {first} and {len(names)} class names"
+            raise DataError(f"read: labels must be up to {last}, got {y[row]} in row {row}")
         y = y.astype(np.int64) - int(first)
-    return Dataset(X, y, options.get("class_names", part.class_names), name)
+    return Dataset(X, y, names, name)
 
 
 def _shaped(X: np.ndarray, shape: Any) -> np.ndarray:

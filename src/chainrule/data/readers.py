@@ -70,7 +70,7 @@ def read(
     if kind is not None and (not isinstance(kind, str) or kind not in KINDS):
         raise unknown("kind of source", kind, KINDS)
     if isinstance(source, (str, os.PathLike)):
-        path = Path(os.path.expanduser(as_path("read", source)))
+        path = Path(os.path.expanduser(as_path("read", source, "source")))
         if not os.path.exists(path):
             hint = f"; for the data set of that name use load({source!r})" if source in CATALOG else ""
             raise DataError(f"read: source must be a path that exists or an object, got {shown(str(source))}{hint}")

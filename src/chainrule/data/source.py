@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from chainrule.data.dataset import Dataset
 from chainrule.data.facts import FACTS
-from chainrule.errors import DataError, DTypeError, describe
-from chainrule.typed import typed, typed_fields
+from chainrule.errors import ConfigError, DataError, DTypeError, describe, shown
+from chainrule.typed import is_path, typed, typed_fields
 
 #: The environment variable that names the folder with one subfolder a data set.
 VARIABLE = "CHAINRULE_DATA"
@@ -61,10 +61,12 @@ class Source:
         return {part: data for part, data in parts.items() if data is not None}
 
 
-def as_path(owner: str, path: Any) -> Path:
+def as_path(owner: str, path: Any, argument: str = "the path") -> Path:
     """`path` as a `Path`; `DTypeError` for what cannot be one."""
-    if not isinstance(path, (str, os.PathLike)) or "\0" in os.fspath(path):
-        raise DTypeError(f"{owner}: the path must be a string or path object, got {describe(path)}")
+    if not isinstance(path, (str, os.PathLike)):
+        raise DTypeError(f"{owner}: {argument} must be a string or path object, got {describe(path)}")
+    if not is_path(path):
+        raise DTypeError(f"{owner}: {argument} must be one that a file can have, got {describe(path)}")
     return Path(path)
 
 
@@ -84,6 +86,9 @@ def find_folder(name: str, files: Sequence[Sequence[str]], *, folder: str | None
     folder: the subfolder's name where it is not the set's own, as for sets that share their files.
     Raises `DataError` saying what was looked for, where, what to set, and how to get the files.
     """
+    for argument, given in (("name", name), ("folder", folder)):
+        if given is not None and not is_path(given):
+            raise ConfigError(f"find_folder: {argument} must be a name that a folder can have, got {shown(given)}")
     reports = []
     below = name if folder is None else folder
     for place in _candidates(below):

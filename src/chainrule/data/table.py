@@ -31,7 +31,7 @@ def part_of_columns(where: str, columns: Mapping[str, np.ndarray], options: Mapp
     target_as, missing = options.get("target_as", "auto"), options.get("missing", "raise")
     if not isinstance(target_as, str) or target_as not in _TARGET_KINDS:
         raise unknown("kind of target", target_as, _TARGET_KINDS)
-    if missing not in _MISSING:
+    if not isinstance(missing, str) or missing not in _MISSING:
         raise unknown("way with missing values", missing, _MISSING)
     given = options["target"] if "target" in options else _usual_target(where, columns)
     target = _column("target", columns, given)

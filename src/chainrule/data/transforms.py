@@ -19,6 +19,7 @@ from chainrule.errors import (
     describe,
     require_choice,
     require_number,
+    shown,
 )
 from chainrule.require import as_numbers
 
@@ -34,7 +35,12 @@ def to_float(X: np.ndarray, scale: float = 1.0, dtype: Any = np.float32) -> np.n
     """
     _require_rows("to_float", X)
     require_number("to_float", "scale", scale, low=0, open_low=True)
-    return X.astype(_floating("to_float", dtype)) / float(scale)
+    kind = _floating("to_float", dtype)
+    with np.errstate(over="raise", divide="raise", invalid="raise"):
+        try:
+            return X.astype(kind) / kind.type(float(scale))
+        except FloatingPointError:
+            raise ConfigError(f"to_float: scale must leave X / scale finite in {kind}, got {shown(scale)}") from None
 
 
 def flatten(X: np.ndarray) -> np.ndarray:

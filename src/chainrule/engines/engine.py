@@ -116,6 +116,7 @@ def _checked_step(step: Callable[..., float]) -> Callable[..., float]:
     def wrapper(self: Any, x: Array, y: Array, factor: float = 1.0) -> float:
         if type(factor) is not float or not math.isfinite(factor):
             require_number(type(self).__name__, "factor", factor)
+            factor = float(factor)  # arithmetic in half precision would overflow
         return step(self, x, y, factor)
 
     return wrapper

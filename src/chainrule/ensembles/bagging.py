@@ -14,6 +14,7 @@ Sources: Bishop, "Pattern Recognition and Machine Learning", 2006, section 14.2,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,7 +25,7 @@ from chainrule.data.bootstrap import bootstrap_rows, out_of_bag
 from chainrule.data.normalized import NormalizedRows
 from chainrule.ensembles.ensemble import Ensemble, Member, usual_ensemble
 from chainrule.ensembles.runs import shared_training_rows
-from chainrule.errors import ConfigError, ShapeError, require_number
+from chainrule.errors import ConfigError, ShapeError, require_number, require_some
 from chainrule.network import as_array
 from chainrule.recipes.run import Run
 from chainrule.typed import typed
@@ -80,13 +81,11 @@ def bagging_table(errors: Array) -> list[BaggingRow]:
 @typed
 def prediction_errors(ensemble: Ensemble, X: Array, y: Array) -> Array:
     """Each member's errors on the rows (X, y): (M, N, C) of probabilities, or (M, N, K) of a regression's values."""
-    targets = as_array("y", y)
     if not (ensemble.is_regression or ensemble.has_probabilities):
         raise ConfigError(f"prediction_errors: {ensemble.loss.name} defines no probabilities, so errors have no size")
+    targets = ensemble._checked_targets(X, y)
     if not isinstance(X, NormalizedRows):
         X = as_array("X", X)
-    if targets.ndim == 0 or len(X.shape) == 0 or len(X) != len(targets):
-        raise ShapeError(f"prediction_errors: X and y must have equally many rows, got {X.shape} and {targets.shape}")
     n, errors = len(targets), []
     truth = targets if ensemble.is_regression else np.eye(ensemble.classes)[ensemble.labels(targets)]
     for member in ensemble.members:
@@ -101,8 +100,9 @@ def uncorrelated_errors(members: int, rows: int, seed: int = 0) -> Array:
 
     Normal draws, made orthogonal to each other and to a constant; each member has a mean squared error of 1.
     """
-    require_number("uncorrelated_errors", "members", members, integer=True, low=1)
-    require_number("uncorrelated_errors", "rows", rows, integer=True, low=members + 1, high=2**31 // members)
+    most = 2**31  # numbers
+    require_number("uncorrelated_errors", "members", members, integer=True, low=1, high=math.isqrt(most))
+    require_number("uncorrelated_errors", "rows", rows, integer=True, low=members + 1, high=most // members)
     drawn = generator(seed, Stream.SUBSET).standard_normal((rows, members))
     basis, _ = np.linalg.qr(np.column_stack([np.ones(rows), drawn]))
     return basis[:, 1:].T * np.sqrt(rows)
@@ -115,8 +115,7 @@ def out_of_bag_score(runs: Sequence[Run]) -> OutOfBag:
     Each training row is predicted by the members whose samples it is not in: by the mean of their probabilities or
     values, or by their votes where the loss defines no probabilities.
     """
-    if not runs:
-        raise ConfigError("out_of_bag_score: runs must hold at least one run, got none")
+    require_some("out_of_bag_score", "runs", runs, "run")
     seeds = [_bootstrap_seed(run) for run in runs]
     train = shared_training_rows(runs)
     ensemble = usual_ensemble([Member(run.network, run.normalizer) for run in runs])

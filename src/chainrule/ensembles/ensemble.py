@@ -24,7 +24,7 @@ from chainrule.data import NormalizedRows, Normalizer
 from chainrule.engines import make_engine
 from chainrule.ensembles.comparison import Comparison, paired_difference
 from chainrule.ensembles.views import Views, viewed
-from chainrule.errors import ConfigError, DTypeError, ShapeError, describe, require_bool, shown
+from chainrule.errors import ConfigError, DTypeError, ShapeError, describe, require_bool, require_some, shown
 from chainrule.losses import Logistic
 from chainrule.losses.loss import check, zero_one
 from chainrule.network import Network, as_array
@@ -257,6 +257,7 @@ class Ensemble:
 @typed
 def usual_ensemble(members: Sequence[Network | Member], *, views: Sequence[Views] = ()) -> Ensemble:
     """The ensemble that averages where the members' loss gives something to average, and counts votes elsewhere."""
+    require_some("usual_ensemble", "members", members, "network")
     counting = not (_is_regression(_network(members[0])) or _defines_probabilities(_network(members[0])))
     return Ensemble(members, votes=counting, views=views)
 

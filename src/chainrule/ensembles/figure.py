@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from chainrule.ensembles.bagging import BaggingRow
+from chainrule.errors import require_some
 from chainrule.report.plots import BLUE, ORANGE, new_figure
 from chainrule.typed import typed
 
@@ -18,6 +19,9 @@ _DARK = "#555555"
 @typed
 def bagging_figure(studies: Sequence[tuple[str, Sequence[BaggingRow]]]) -> Figure:
     """One column a study (its title and its table): E_av, E_bag and E_av/L above, the correlation of errors below."""
+    require_some("bagging_figure", "studies", studies, "study")
+    for title, table in studies:
+        require_some("bagging_figure", f"the table of {title!r} in studies", table, "row")
     figure = new_figure((5.2 * len(studies), 6.0))
     places = figure.subplots(2, len(studies), squeeze=False, sharex="col", height_ratios=(3, 1))
     for column, (title, table) in enumerate(studies):

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from chainrule.data import Dataset, Source
 from chainrule.ensembles.ensemble import Ensemble, Member
 from chainrule.ensembles.views import Views
-from chainrule.errors import ConfigError, require_number
+from chainrule.errors import ConfigError, require_number, require_some
 from chainrule.recipes.experiment import build, load_splits, open_source, test_part
 from chainrule.recipes.recipe import Recipe, require_recipe
 from chainrule.recipes.run import RECIPE, Run, finish, load_run, new_run_folder
@@ -50,6 +50,7 @@ def shared_test_part(runs: Sequence[Run]) -> tuple[str, Dataset]:
 
     Raises `ConfigError` naming the entry of [data] by which the runs' rows would differ.
     """
+    require_some("shared_test_part", "runs", runs, "run")
     first = without_bootstrap(runs[0].recipe)
     source, splits = load_splits(first)
     part, rows = test_part(splits)

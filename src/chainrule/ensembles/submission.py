@@ -13,6 +13,7 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.errors import ConfigError, DataError, DTypeError, ShapeError, describe
 from chainrule.files import write_atomically
+from chainrule.require import require_unmasked
 from chainrule.typed import typed
 
 HEADER = ("Id", "Category")
@@ -38,6 +39,7 @@ def write_submission(
 
     Raises `DataError` for ids that are not distinct, and where the file cannot be written.
     """
+    require_unmasked("write_submission", "predictions", predictions)
     try:
         values = np.asarray(predictions)
     except Exception:  # an object's own way to become an array may raise anything
@@ -50,6 +52,8 @@ def write_submission(
         raise ShapeError(f"write_submission: ids must be as many as predictions, got {len(ids)} and {len(values)}")
     seen: set[Any] = set()
     for one in ids:
+        if isinstance(one, (float, np.floating)) and not np.isfinite(one):
+            raise DataError(f"write_submission: ids must be names or finite numbers, got {one!r}")
         if one in seen:
             raise DataError(f"write_submission: ids must be distinct, got {one!r} twice")
         seen.add(one)

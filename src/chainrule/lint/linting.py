@@ -38,7 +38,8 @@ def lint(
     >>> print(lint(Network([Affine(3), Softmax()], input_shape=4)).findings[0].why)
     softmax is applied before a loss that applies it itself
     """
-    if isinstance(ignore, str) or not isinstance(ignore, (list, tuple, set, frozenset)):
+    listed = isinstance(ignore, (list, tuple, set, frozenset))
+    if not listed or not all(isinstance(name, str) for name in ignore):
         raise DTypeError(f"lint: ignore must be a list of names of rules, got {describe(ignore)}")
     require_bool("lint", "static", static)
     looked_at = subject_of(subject, data, static=static)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.errors import unknown
+from chainrule.geometry import Pair
 from chainrule.initializers import Initializer, he_normal
 from chainrule.layers import Affine, BatchNorm, Conv2D, Dropout, LayerNorm, MaxPool2D, ReLU
 from chainrule.layers.layer import Layer
@@ -25,20 +26,25 @@ def affine_relu(units: int, init: Initializer = he_normal) -> Layers:
 
 
 @typed
-def conv_relu(filters: int, kernel: Any, init: Initializer = he_normal, **options: Any) -> Layers:
+def conv_relu(filters: int, kernel: int | Pair, init: Initializer = he_normal, **options: Any) -> Layers:
     """Convolution – ReLU; `options` go to `Conv2D`."""
     return (Conv2D(filters, kernel, init=init, **options), ReLU())
 
 
 @typed
-def conv_bn_relu(filters: int, kernel: Any, init: Initializer = he_normal, **options: Any) -> Layers:
+def conv_bn_relu(filters: int, kernel: int | Pair, init: Initializer = he_normal, **options: Any) -> Layers:
     """Convolution – batch normalisation – ReLU; `options` go to `Conv2D`."""
     return (Conv2D(filters, kernel, init=init, **options), BatchNorm(), ReLU())
 
 
 @typed
 def conv_relu_pool(
-    filters: int, kernel: Any, pool: Any = 2, pool_stride: Any = None, init: Initializer = he_normal, **options: Any
+    filters: int,
+    kernel: int | Pair,
+    pool: int | Pair = 2,
+    pool_stride: int | Pair | None = None,
+    init: Initializer = he_normal,
+    **options: Any,
 ) -> Layers:
     """Convolution – ReLU – max pooling; `options` go to `Conv2D`."""
     return (*conv_relu(filters, kernel, init, **options), MaxPool2D(pool, stride=pool_stride))

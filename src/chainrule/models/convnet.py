@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chainrule.errors import require_bool
+from chainrule.geometry import Padding
 from chainrule.initializers import Initializer, Normal, he_normal
 from chainrule.layers import Affine, BatchNorm, Conv2D, Dropout, Flatten, MaxPool2D, ReLU
 from chainrule.layers.layer import Layer
@@ -23,13 +24,13 @@ def ThreeLayerConvNet(
     classes: int = 10,
     weight_scale: float | None = 1e-3,
     reg: float = 0.0,
-    padding: Any = "same",
+    padding: Padding = "same",
     **options: Any,
 ) -> Network:
     """conv – ReLU – 2×2 max pool – affine – ReLU – affine – softmax.
 
-    weight_scale: standard deviation of the initial weights, None for He's. padding: that of the convolution, "same"
-    or "valid". reg: λ of ½ λ ‖W‖². options: seed, dtype and rng of `Network`.
+    weight_scale: standard deviation of the initial weights, None for He's. padding: that of the convolution, as
+    `Conv2D` has it. reg: λ of ½ λ ‖W‖². options: seed, dtype and rng of `Network`.
     """
     init: Initializer = he_normal if weight_scale is None else Normal(weight_scale)
     layers = (
@@ -53,7 +54,7 @@ def ConvNet(
     dropout: float = 0.0,
     normalization: bool = False,
     pool: int | None = None,
-    padding: Any = "valid",
+    padding: Padding = "valid",
     **options: Any,
 ) -> Network:
     """conv – norm – ReLU – [pool] – dropout – affine – norm – ReLU – dropout – affine – softmax.

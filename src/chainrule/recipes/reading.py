@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from chainrule.errors import ConfigError, DTypeError, describe, require_text, unknown
+from chainrule.errors import ConfigError, DTypeError, describe, require_text, shown, unknown
 from chainrule.recipes.recipe import Recipe, require_recipe, to_plain
 from chainrule.typed import typed
 
@@ -59,6 +59,8 @@ def parse_recipe(text: str, where: str = "recipe") -> Recipe:
     require_text("parse_recipe", "where", where)
     if not isinstance(text, str):
         raise DTypeError(f"{where}: must be a TOML text, got {describe(text)}")
+    if not text.strip():
+        raise ConfigError(f"{where}: must be a TOML text with an entry at least, got {shown(text)}")
     return _recipe(parse_tables(text, where), where)
 
 
@@ -105,7 +107,7 @@ def _changed(recipe: Recipe, changes: Sequence[tuple[str, Any]], where: str) -> 
     for key, value in changes:
         paths = _paths(plain, key.split("."))
         if not paths:
-            raise ConfigError(f"{where}: {key} is the path of nothing in recipe {recipe.name}")
+            raise ConfigError(f"{where}: cannot change {key}, which is the path of nothing in recipe {recipe.name}")
         for path in paths:
             _assign(plain, path, copy.deepcopy(value))
     _keep_one_source(plain, {key for key, _ in changes})

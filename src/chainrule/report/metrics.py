@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from chainrule.arrays import Array
-from chainrule.errors import DataError, ShapeError, require_number
+from chainrule.errors import ConfigError, DataError, ShapeError, require_number, shown
 from chainrule.require import as_numbers
 from chainrule.typed import typed
 
@@ -58,7 +58,10 @@ def confusion_matrix(y: Array, predicted: Array, classes: int) -> Array:
         return np.array([[len(y)]])
     from sklearn.metrics import confusion_matrix as counted
 
-    matrix: Array = counted(_labels(y), _labels(predicted), labels=np.arange(classes))
+    try:
+        matrix: Array = counted(_labels(y), _labels(predicted), labels=np.arange(classes))
+    except (MemoryError, ValueError, OverflowError):
+        raise ConfigError(f"confusion_matrix: classes squared must fit in memory, got {shown(classes)}") from None
     return matrix
 
 
@@ -71,8 +74,10 @@ def _two_labels(owner: str, y: Array, predicted: Array, classes: int) -> tuple[A
             raise ShapeError(f"{owner}: {argument} must be labels of shape (N,), got shape {labels.shape}")
         low, high = int(labels.min()), int(labels.max())
         if high >= max(classes, 2) or low < (-1 if classes <= 2 else 0):
-            wrong = high if high >= max(classes, 2) else low
-            raise DataError(f"{owner}: {argument} must hold labels from 0 to {classes - 1}, got {wrong}")
+            wrong = f"got {high if high >= max(classes, 2) else low}"
+            raise DataError(
+                f"{owner}: {argument} must hold labels from 0 to {classes - 1}, of {classes} classes, {wrong}"
+            )
         checked.append(labels)
     if checked[0].shape != checked[1].shape:
         shapes = f"{checked[0].shape} and {checked[1].shape}"

@@ -8,13 +8,14 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Sequence
+from errno import EISDIR
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.arrays import Array
-from chainrule.errors import DTypeError, ShapeError, describe
+from chainrule.errors import DTypeError, ShapeError, WriteError, describe
 from chainrule.files import write_atomically
 from chainrule.require import as_numbers
 from chainrule.typed import typed
@@ -102,6 +103,9 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     """Write `figure` as a PNG, all or nothing."""
     if not callable(getattr(figure, "savefig", None)) or isinstance(figure, type):
         raise DTypeError(f"save_figure: figure must be a matplotlib figure, got {describe(figure)}")
+    if Path(path).is_dir():
+        words = "a folder has that name"
+        raise WriteError(f"save_figure: path must be that of a file, got {path}: {words}", str(path), EISDIR, words)
     content = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # the font draws boxes for them; a line each says no more

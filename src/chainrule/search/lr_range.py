@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.errors import ConfigError, DivergenceError, require_number
+from chainrule.errors import ConfigError, DivergenceError, require_number, shown
 from chainrule.optim import Schedule, When
 from chainrule.recipes import Recipe, build
 from chainrule.recipes.recipe import require_recipe
@@ -138,7 +138,9 @@ def lr_range(
     """
     require_recipe("lr_range", recipe)
     require_number("lr_range", "low", low, low=0, open_low=True)
-    require_number("lr_range", "high", high, low=low, open_low=True)
+    require_number("lr_range", "high", high, low=0, open_low=True)
+    if not low < high:
+        raise ConfigError(f"lr_range: low must be less than high, got {shown(low)} and {shown(high)}")
     require_number("lr_range", "steps", steps, integer=True, low=10, high=1_000_000)
     base = recipe.rule.learning_rate
     if not base > 0:

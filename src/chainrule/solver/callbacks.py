@@ -191,7 +191,7 @@ class Checkpoints(Callback):
     def __init__(self, folder: str | Path, every: int = 1, keep: int = 2) -> None:
         require_number("Checkpoints", "every", every, integer=True, low=1)
         require_number("Checkpoints", "keep", keep, integer=True, low=1)
-        self.folder, self.every, self.keep = folder, every, keep
+        self.folder, self.every, self.keep = Path(folder), every, keep
 
     def on_epoch_end(self, solver: Solver) -> None:
         """Write, then remove what is older than the last `keep`."""

@@ -38,8 +38,13 @@ if TYPE_CHECKING:
     from chainrule.solver.solver import Solver
 
 
-def save_checkpoint(folder: str | Path, arrays: Mapping[str, Array], state: Mapping[str, Any]) -> None:
-    """Write `arrays` and the plain data `state` as a checkpoint; an older one of that name is replaced."""
+def save_checkpoint(
+    folder: str | Path, arrays: Mapping[str, Array], state: Mapping[str, Any], *, given: str = "what is saved"
+) -> None:
+    """Write `arrays` and the plain data `state` as a checkpoint; an older one of that name is replaced.
+
+    given: what messages call the part of the state that is the caller's.
+    """
     from safetensors.numpy import save
 
     for name, array in arrays.items():
@@ -50,9 +55,9 @@ def save_checkpoint(folder: str | Path, arrays: Mapping[str, Array], state: Mapp
     try:
         text = json.dumps(split(state, lists), indent=1).encode()
     except (TypeError, ValueError, RecursionError, CheckpointError) as error:
-        raise CheckpointError(f"checkpoint {folder}: what is saved must be plain data, got {error}") from None
+        raise CheckpointError(f"checkpoint {folder}: {given} must be plain data, got {error}") from None
     if (refusal := memory_refusal(text)) is not None:  # better now than when it is needed
-        raise CheckpointError(f"checkpoint {folder}: what is saved {refusal}")
+        raise CheckpointError(f"checkpoint {folder}: {given} {refusal}")
     contents = {
         # ascontiguousarray would make () (1,)
         WEIGHTS: save({name: np.array(a, order="C") for name, a in {**arrays, **lists}.items()}),
@@ -87,7 +92,8 @@ def remove_checkpoint(folder: str | Path) -> None:
 def save_network(folder: str | Path, network: Network, extra: Mapping[str, Any] | None = None) -> None:
     """Write a network's declaration and tensors; `extra` is plain data kept beside them."""
     arrays = {**network.params, **network.buffers}
-    save_checkpoint(folder, arrays, {"network": network.config(), "extra": dict(extra or {})})
+    state = {"network": network.config(), "extra": {} if extra is None else dict(extra)}
+    save_checkpoint(folder, arrays, state, given="extra")
 
 
 @typed

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.arrays import Array
-from chainrule.errors import CheckpointError, ConfigError, DivergenceError, DTypeError, describe, require_number
+from chainrule.errors import CheckpointError, ConfigError, DivergenceError, DTypeError, describe, require_number, shown
 from chainrule.solver.history import History
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def make_back_off(on_divergence: str | BackOff) -> BackOff | None:
             f"Solver: on_divergence must be {STOP!r}, {BACK_OFF!r} or a BackOff, got {describe(on_divergence)}"
         )
     if on_divergence not in (STOP, BACK_OFF):
-        raise ConfigError(f"Solver: on_divergence must be {STOP!r} or {BACK_OFF!r}, got {on_divergence!r}")
+        raise ConfigError(f"Solver: on_divergence must be {STOP!r} or {BACK_OFF!r}, got {shown(on_divergence)}")
     return BackOff() if on_divergence == BACK_OFF else None
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from chainrule.analysis.tracing.operations import FUNCTIONS
 from chainrule.analysis.tracing.variable import Variable, apply
-from chainrule.errors import ConfigError, DataError, unknown
+from chainrule.errors import ConfigError, DataError, shown, unknown
 
 MAX_LENGTH, MAX_NODES = 20_000, 2_000
 WRITTEN = {"^": "**", "·": "*", "×": "*", "⋅": "*", "−": "-", "–": "-", "²": "**2", "³": "**3"}
@@ -95,12 +95,12 @@ def _plain(message: str) -> str:
 def _error(problem: str, text: str, column: int) -> ConfigError:
     """One line, with a caret in front of the place."""
     column = min(max(column, 1), len(text) + 1)
-    shown, start = text, 0
+    part, start = text, 0
     if len(text) > 80:  # the surroundings of the place
         start = max(column - 40, 0)
-        shown = text[start : start + 80]
+        part = text[start : start + 80]
     at = column - 1 - start
-    return ConfigError(f"trace: {problem}, at column {column} (the caret): {shown[:at]}^{shown[at:]}")
+    return ConfigError(f"trace: in the equations: {problem}, at column {column} (the caret): {part[:at]}^{part[at:]}")
 
 
 def evaluate(equations: list[Equation], values: Mapping[str, float]) -> dict[str, Variable]:
@@ -192,7 +192,7 @@ class _Reader:
             return Variable(CONSTANTS[name], constant=True)
         if name in FUNCTIONS:
             raise equation.refuse(f"{name} is a function and needs an argument, {name}(...)", node)
-        raise equation.refuse(f"unknown name {name!r}; give its value with --set {name}=NUMBER", node)
+        raise equation.refuse(f"unknown name {shown(name)}; give its value with --set {name[:60]}=NUMBER", node)
 
     def _call(self, name: str, arguments: list[ast.expr], node: ast.expr, equation: Equation) -> Variable:
         if name not in FUNCTIONS:

@@ -208,7 +208,7 @@ def trace_text(text: str, values: Mapping[str, float], *, of: str | None = None,
     if not isinstance(text, str):
         raise DTypeError(f"trace_text: text must be a string of equations, got {describe(text)}")
     require_mapping("trace_text", "values", values, "numbers")
-    checked = {name: as_variable(value).value for name, value in values.items()}
+    checked = {name: as_variable(value, f"trace_text: values[{name!r:.60}]").value for name, value in values.items()}
     equations = parse_equations(text)
     known = evaluate(equations, checked)
     output = next(reversed(known)) if equations[-1].name is None else equations[-1].name
@@ -264,7 +264,9 @@ def _result(value: Any, name: str) -> Variable:
     if isinstance(value, np.ndarray) and value.size == 1:
         value = value.reshape(-1)[0]
     if isinstance(value, (np.ndarray, list, tuple)) or not isinstance(name, str):
-        raise DTypeError(f"trace: f must return one number, or a dictionary of named numbers, got {describe(value)}")
+        raise DTypeError(
+            f"trace: f must return one number for these values, or a dictionary of named numbers, got {describe(value)}"
+        )
     result = as_variable(value)
     if result.constant:
         raise ConfigError(f"trace: the result {name} does not depend on the arguments")

@@ -223,21 +223,21 @@ def _value(other: Any) -> float:
     return as_variable(other).value
 
 
-def as_variable(value: Any) -> Variable:
-    """A number as a constant; variables as they are; a `DTypeError` for anything else."""
+def as_variable(value: Any, where: str = "trace") -> Variable:
+    """A number as a constant; variables as they are; for anything else a typed error that begins with `where`."""
     if isinstance(value, Variable):
         return value
     scalar = value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
     if isinstance(scalar, Variable):
         return scalar
     if isinstance(scalar, bool) or not isinstance(scalar, (int, float)):
-        raise DTypeError(f"trace: expected a number or a traced variable, got {describe(value)}")
+        raise DTypeError(f"{where}: expected a number or a traced variable, got {describe(value)}")
     try:
         number = float(scalar)
     except OverflowError:
-        raise DataError("trace: a number is too large for a float") from None
+        raise DataError(f"{where}: expected a finite number, got one too large for a float") from None
     if not math.isfinite(number):
-        raise DataError(f"trace: expected a finite number, got {value!r}")
+        raise DataError(f"{where}: expected a finite number, got {value!r}")
     return Variable(number, constant=True)
 
 

@@ -141,8 +141,8 @@ def prepare_functions(
         raise first_error
     reason = "" if first_error is None else f"; the first that were tried gave {first_error}"
     raise ArgumentsNotFoundError(
-        f"gradcheck: no arguments for {name}({', '.join(names)}) were found{reason}; state them with --shape or "
-        "--value (in Python: shapes=, values=)"
+        f"gradcheck: no arguments for the forward pass {name}({', '.join(names)}) were found{reason}; "
+        "state them with --shape or --value (in Python: shapes=, values=)"
     )
 
 

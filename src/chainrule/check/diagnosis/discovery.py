@@ -47,8 +47,8 @@ def find_checks(module: Any, name: str | None = None) -> list[Check]:
     found = list(_checks(own))
     if not found and name is None:
         raise ConfigError(
-            "nothing to check was found; a file needs a pair such as relu_forward and relu_backward, a function that "
-            "returns (loss, gradient), a class with forward and backward, or a model with loss and params"
+            "nothing to check was found in the module; a file needs a pair such as relu_forward and relu_backward, a "
+            "function that returns (loss, gradient), a class with forward and backward, or a model with loss and params"
         )
     if name is None:
         return found

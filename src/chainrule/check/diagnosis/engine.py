@@ -99,7 +99,7 @@ def _prepare(
         return prepare_object(forward, name, values, shapes, seed)
     if callable(getattr(forward, "loss", None)):
         return prepare_model(forward, name, values, shapes, seed)
-    if callable(forward):
+    if callable(forward) and not isinstance(forward, type):
         return prepare_functions(forward, None, name, values, shapes, kind, seed)
     raise DTypeError(f"diagnose: forward must be a function, a layer, an object or a model, got {describe(forward)}")
 

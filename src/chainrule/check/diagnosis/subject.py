@@ -200,7 +200,10 @@ class LossFunction(Subject):
         self.repeat()
         result = call("forward", self.function, **{n: values[n] for n in self.arguments if n in values})
         if not isinstance(result, tuple) or len(result) < 2:
-            raise ConfigError(f"gradcheck: {self.name} must return (loss, gradient), got {describe(result)}")
+            raise ConfigError(
+                f"gradcheck: {self.name}, forward without backward, must return (loss, gradient), got "
+                f"{describe(result)}"
+            )
         return result
 
     def output(self, values: Values) -> Array:

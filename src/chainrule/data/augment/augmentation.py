@@ -97,7 +97,8 @@ def require_deterministic(transforms: Sequence[Transform]) -> tuple[Transform, .
 
 def check_transforms(owner: str, transforms: Any) -> tuple[Transform, ...]:
     """`transforms` as a tuple, or a typed error."""
-    if isinstance(transforms, (str, Transform, type, Mapping)) or not isinstance(transforms, Iterable):
+    wrong = isinstance(transforms, (str, Transform, type, Mapping)) or not isinstance(transforms, Iterable)
+    if wrong or getattr(transforms, "shape", None) == ():  # an array of no axes says that it can be iterated
         raise DTypeError(f"{owner} must be a list of transforms, got {describe(transforms)}")
     given = tuple(transforms)
     for transform in given:

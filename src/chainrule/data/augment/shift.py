@@ -85,7 +85,7 @@ class RandomCrop(Transform):
         """Shifts drawn from −padding ... padding along each axis."""
         p = self.padding
         if p > min(x.shape[2:]) - (self.border == "reflect"):
-            raise ConfigError(f"{self.name}: padding must be less than the image, {x.shape[2:]}, got {p}")
+            raise ConfigError(f"{self.name}: padding must be less than the image, of x {x.shape[2:]}, got {p}")
         dy, dx = integers(words, 2 * p + 1) - p
         return _shift(x, dy, dx, p, p, self.border)
 

@@ -487,7 +487,7 @@ def test_options_are_used():
     [
         (DTypeError, [1.0, 2.0], {}, "x must be a NumPy array, got list"),
         (DTypeError, np.arange(3), {}, "got dtype int64"),
-        (DTypeError, np.ones(2, complex), {}, "got dtype complex128"),
+        (DTypeError, np.ones(2, complex), {}, "and dtype complex128"),
         (ShapeError, np.ones((0, 2)), {}, r"got shape \(0, 2\)"),
         (DataError, np.array([1.0, np.nan]), {}, "got NaN or infinity"),
         (ConfigError, X, {"method": "centrl"}, "did you mean 'central'"),

@@ -361,7 +361,7 @@ def test_real_sources(data_folder):
         (lambda: read(X), DTypeError, "source must be a path or an object"),
         (lambda: read("mnist"), DataError, r"use load\('mnist'\)"),
         (lambda: read("nowhere.csv"), DataError, "a path that exists or an object, got 'nowhere.csv'"),
-        (lambda: read("a" * 5000), DataError, "a path that exists"),
+        (lambda: read("a" * 5000), DTypeError, "a path that can exist"),
         (lambda: read("a\0b"), DTypeError, "path"),
         (lambda: read("~nobody_of_this_name/x"), DataError, "a path that exists"),
         (lambda: read((X, Y), kind="array"), ConfigError, "unknown kind of source 'array'; did you mean 'arrays'"),

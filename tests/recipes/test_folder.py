@@ -120,7 +120,7 @@ def test_parts_of_its_own(project):
         (["data.on_bad=ignore"], "data.on_bad: expected 'skip' or 'raise', got str 'ignore'"),
         (["data.on_bad=raise"], "empty.png: empty file"),
         (["data.name=digits", "data.resize=[3,3]"], "data.resize must be left out without data.folder"),
-        (['data.folder="a\\u0000b"'], "the path must be one that a file can have"),
+        (['data.folder="a\\u0000b"'], "the path must be a path that can exist"),
     ],
 )
 def test_what_does_not_fit(project, overrides, said):

@@ -66,7 +66,7 @@ def as_path(owner: str, path: Any, argument: str = "the path") -> Path:
     if not isinstance(path, (str, os.PathLike)):
         raise DTypeError(f"{owner}: {argument} must be a string or path object, got {describe(path)}")
     if not is_path(path):
-        raise DTypeError(f"{owner}: {argument} must be one that a file can have, got {describe(path)}")
+        raise DTypeError(f"{owner}: {argument} must be a path that can exist, got {describe(path)}")
     return Path(path)
 
 

@@ -68,7 +68,7 @@ def _require_pair(owner: str, x: Any, t: Any) -> None:
     for argument, value in (("x", x), ("t", t)):
         plain = isinstance(value, np.ndarray) and not isinstance(value, (np.ma.MaskedArray, np.matrix))
         if not plain or value.dtype.kind != "f":
-            raise DTypeError(f"{owner}: {argument} must be a plain array of floats, got {describe(value)}")
+            raise DTypeError(f"{owner}: {argument} must be an array of floats, a plain one, got {describe(value)}")
     if t.ndim == 0 or len(t) != len(x):
         raise ShapeError(f"{owner}: x and t must have as many rows as each other, got {x.shape} and {t.shape}")
 

@@ -168,7 +168,7 @@ def test_decay_and_schedule_together_are_refused():
     [
         ("name = ", "not TOML"),
         ("a = " + "[" * 100_000, "not TOML"),
-        ("", "here.toml: needs name"),
+        ("", "here.toml: must be a TOML text with an entry"),
         (TEXT.replace("val = 100", ""), "[data] needs val"),
         (TEXT + "color = 3", "unknown entry of [train] 'color'"),
         (TEXT.replace('"Flatten", ', "3, "), "model.layers"),

@@ -168,7 +168,7 @@ def check_gradient(
         if not np.array_equal(cotangent, dout.astype(wide)):
             problems.append("gradient changes dout in place")
     takes_dout = takes_dout and value.ndim > 0
-    got = gradient
+    got: Array = gradient
     if got.size and not np.isfinite(got).all():  # wherever it is, at a kink or outside the coordinates that are drawn
         problems.append(f"the gradient is not finite at index {_first_bad(got)}")
 

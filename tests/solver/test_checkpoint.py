@@ -130,7 +130,7 @@ def test_a_folder_with_other_files_is_not_replaced(tmp_path: Path) -> None:
 
 def test_only_plain_data_is_saved(tmp_path: Path) -> None:
     for extra in ({"a": object()}, {"a": {1, 2}}, {("a",): 1}):
-        with pytest.raises(CheckpointError, match=r"what is saved must be plain data"):
+        with pytest.raises(CheckpointError, match=r"extra must be plain data"):
             save_network(tmp_path / "net", network(), extra)
     assert os.listdir(tmp_path) == []
 

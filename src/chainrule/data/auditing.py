@@ -71,10 +71,12 @@ def audit(name_or_folder: str | Path, *, resize: tuple[int, int] | None = None) 
 
 def open_source(name_or_folder: str | Path, *, resize: tuple[int, int] | None = None) -> tuple[Source, Facts | None]:
     """The data set of that name with its documentation, or what `read` makes of that path."""
+    if name_or_folder == "":
+        raise unknown("data set or folder", "", CATALOG)
     path = as_path("audit", name_or_folder, "name_or_folder")
     if name_or_folder in CATALOG:
         return load(str(name_or_folder)), FACTS.get(str(name_or_folder))
-    if not str(name_or_folder) or not path.exists():
+    if not path.exists():
         raise unknown("data set or folder", str(name_or_folder), CATALOG)
     if kind_of(path) not in (None, "images"):
         return read(path, resize=resize), None

@@ -38,7 +38,9 @@ def test_labels_of_both_signs():
     ("labels", "classes", "wrong"), [([-1, 5], 2, 5), ([-2, 1], 2, -2), ([-1, 2], 3, -1), ([3], 3, 3)]
 )
 def test_a_label_of_no_class_is_named(labels, classes, wrong):
-    with pytest.raises(DataError, match=f"y must hold labels from 0 to {classes - 1}, got {wrong}$"):
+    with pytest.raises(
+        DataError, match=f"y must hold labels from 0 to {classes - 1}, of {classes} classes, got {wrong}$"
+    ):
         confusion_matrix(labels, labels, classes)
 
 

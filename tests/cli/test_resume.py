@@ -15,7 +15,6 @@ import pytest
 import chainrule.cli.train as train_command
 from chainrule.cli import main
 from chainrule.errors import reason
-from chainrule.solver.resumption import checkpoints
 from crashes.faults import Faults
 
 fcntl = pytest.importorskip("fcntl")
@@ -186,8 +185,7 @@ def test_a_disk_that_fails_is_one_line_and_the_run_goes_on(
     assert len(err.splitlines()) == 1
     assert reason(OSError(code, "")) in err
     assert "Errno" not in err
-    kept = checkpoints("run/training")
-    assert ("; to go on: chainrule train --resume run" in err) == bool(kept)
+    assert ("; to go on: chainrule train --resume run" in err) == os.path.isdir("run/training")
     again = ["train", "--resume", "run"] if os.path.exists("run/recipe.toml") else ["train", *small]
     assert main([*again, "--quiet"] if again[1] == "--resume" else again) == 0
 

@@ -160,6 +160,30 @@ def test_a_signal_keeps_the_best_weights(number, status, tmp_path, monkeypatch, 
     assert last_json(capsys.readouterr().out)["test_accuracy"] == result["test_accuracy"] > 0.5
 
 
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_before_the_first_step_and_after_the_last_is_told(number, status, tmp_path, monkeypatch, capsys):
+    def before(function):
+        def wrapper(*args, **kwargs):
+            signal.raise_signal(number)
+            return function(*args, **kwargs)
+
+        return wrapper
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train_command, "new_run_folder", before(train_command.new_run_folder))
+        assert main(["train", *SMALL, "--quiet"]) == status  # after one step
+    assert "to go on: chainrule train --resume runs/digits-mlp-1" in capsys.readouterr().err
+    with monkeypatch.context() as patch:
+        patch.setattr(train_command, "finish", before(train_command.finish))
+        assert main(["train", *SMALL, "--quiet"]) == status
+    assert "error: interrupted; to go on: chainrule train --resume runs/digits-mlp-2" in capsys.readouterr().err
+    weights = []
+    for run in ("runs/digits-mlp-1", "runs/digits-mlp-2"):
+        assert main(["train", "--resume", run, "--quiet"]) == 0
+        weights.append((tmp_path / run / "checkpoint" / "weights.safetensors").read_bytes())
+    assert weights[0] == weights[1]
+
+
 def test_a_killed_run_can_be_evaluated(tmp_path, monkeypatch, capsys):
     class Killed(train_command.Interruption):
         def on_step_end(self, solver):
@@ -225,7 +249,8 @@ def test_a_second_ctrl_c_ends_at_once(monkeypatch, capsys):
 
     monkeypatch.setattr(train_command, "Interruption", Twice)
     assert main(["train", *SMALL]) == 130
-    assert capsys.readouterr().err.splitlines()[-1] == "error: interrupted"
+    said = "error: interrupted; to go on: chainrule train --resume runs/digits-mlp-1"
+    assert capsys.readouterr().err.splitlines()[-1] == said
 
 
 def test_divergence_is_one_line_and_leaves_the_history(tmp_path, capsys):

@@ -15,16 +15,15 @@ from cyclopts import App, Parameter
 
 from chainrule.cli import OK, StoppedAtOnce
 from chainrule.cli.options import Integer, Overrides, given
-from chainrule.errors import CheckpointError, ConfigError, WriteError, require_number
+from chainrule.errors import ChainruleError, CheckpointError, ConfigError, WriteError, require_number
 from chainrule.recipes import Recipe, apply_overrides, build, load_recipe
 from chainrule.recipes.memory import fit_in_memory, parse_bytes
-from chainrule.recipes.run import TRAINING, finish, new_run_folder, plain_json, resumable
+from chainrule.recipes.run import finish, new_run_folder, plain_json, resumable
 from chainrule.recipes.run import train as run_training
 from chainrule.report.metrics import ClassRow
 from chainrule.report.progress import Progress
 from chainrule.report.tables import class_rows_table, console
 from chainrule.solver import Callback, Solver
-from chainrule.solver.resumption import checkpoints
 
 DEFAULT = "digits-mlp"
 
@@ -114,21 +113,23 @@ def train(
     experiment = build(chosen, lazily=lazily)
     interruption, progress = Interruption(), Progress(console(stderr=True))
     solver = experiment.solver([interruption] if quiet else [interruption, progress], engine)
-    if resume is None:
-        folder = new_run_folder(chosen, out)  # only now: what is wrong with the recipe leaves no folder behind
-    started = time.perf_counter()
-    with interruption, progress:
+    with interruption:
+        if resume is None:
+            folder = new_run_folder(chosen, out)  # only now: what is wrong with the recipe leaves no folder behind
         try:
-            notes = run_training(
-                experiment, solver, folder, resume=resume is not None, seconds_between=checkpoint_seconds
-            )
+            started = time.perf_counter()
+            with progress:
+                notes = run_training(
+                    experiment, solver, folder, resume=resume is not None, seconds_between=checkpoint_seconds
+                )
+            seconds = time.perf_counter() - started
+            interruption.waits = False
+            results = finish(experiment, folder, solver, seconds=seconds, status=interruption.described())
         except (WriteError, CheckpointError) as error:
             unwritten = isinstance(error, WriteError) or isinstance(error.__cause__, OSError)
             raise type(error)(f"{error}{_how_to_go_on(folder) if unwritten else ''}") from error
         except KeyboardInterrupt:
             raise StoppedAtOnce(f"interrupted{_how_to_go_on(folder)}", interruption.status) from None
-        seconds = time.perf_counter() - started
-    results = finish(experiment, folder, solver, seconds=seconds, status=interruption.described())
     if not quiet:
         _show(results, to_stderr=json)
     for note in notes:
@@ -152,9 +153,12 @@ def _refuse_beside_resume(**options: Any) -> None:
 
 
 def _how_to_go_on(folder: Path) -> str:
-    """The end of a message about a run that has checkpoints."""
-    found = checkpoints(folder / TRAINING)
-    return f"; to go on: chainrule train --resume {shlex.quote(str(folder))}" if found else ""
+    """The end of a message about a run that can be resumed."""
+    try:
+        resumable(folder)
+    except ChainruleError:
+        return ""
+    return f"; to go on: chainrule train --resume {shlex.quote(str(folder))}"
 
 
 class Interruption(Callback):
@@ -165,6 +169,7 @@ class Interruption(Callback):
 
     def __init__(self) -> None:
         self.status = OK  # the exit status: 128 + the signal's number, as a shell has it
+        self.waits = True  # for the end of a step; else the first signal ends the program
 
     @property
     def happened(self) -> bool:
@@ -194,9 +199,11 @@ class Interruption(Callback):
             solver.stop = solver.interrupted = True
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.happened:
+        again = self.happened
+        if not again:
+            self.status = 128 + number
+        if again or not self.waits:
             raise KeyboardInterrupt
-        self.status = 128 + number
 
 
 def _resolve(recipe: str | None, overrides: list[str], short: dict[str, Any]) -> Recipe:

@@ -109,4 +109,6 @@ def announce(pipe: int) -> None:
 
 def leftovers(folder: Path) -> list[str]:
     """The temporary names under a folder, as a killed process leaves them."""
-    return [str(p.relative_to(folder)) for p in folder.rglob(".*") if is_temporary(p.name)] if folder.is_dir() else []
+    # os.walk passes over a folder that a running process removes meanwhile
+    inside = ((path, name) for path, folders, files in os.walk(folder) for name in (*folders, *files))
+    return [os.path.relpath(os.path.join(path, name), folder) for path, name in inside if is_temporary(name)]

@@ -332,7 +332,7 @@ def equal(a: Any, b: Any, depth: int = 0) -> bool:
     return all(equal(v, _fields(b).get(k), depth + 1) for k, v in fields.items()) if fields else True
 
 
-_CLOCKS = ("seconds", "examples_per_second", "_at_once")
+_CLOCKS = ("seconds", "examples_per_second", "images_per_second", "_at_once")
 
 
 def _fields(value: Any) -> dict[str, Any]:

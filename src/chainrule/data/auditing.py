@@ -71,7 +71,7 @@ def audit(name_or_folder: str | Path, *, resize: tuple[int, int] | None = None) 
 
 def open_source(name_or_folder: str | Path, *, resize: tuple[int, int] | None = None) -> tuple[Source, Facts | None]:
     """The data set of that name with its documentation, or what `read` makes of that path."""
-    if name_or_folder == "":
+    if isinstance(name_or_folder, str) and not name_or_folder:
         raise unknown("data set or folder", "", CATALOG)
     path = as_path("audit", name_or_folder, "name_or_folder")
     if name_or_folder in CATALOG:

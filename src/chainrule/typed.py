@@ -270,7 +270,7 @@ def _sequence(kind: type, options: tuple[Any, ...]) -> tuple[str, Check]:
         checks = entries if fixed else entries * len(value) if entries else [None] * len(value)
         pairs = enumerate(zip(checks, value, strict=True))
         checked = [v if c is None else c(owner, f"{argument}[{i}]", v) for i, (c, v) in pairs]
-        return tuple(checked) if kind is tuple else checked if isinstance(value, range) else type(value)(checked)
+        return tuple(checked) if kind is tuple or isinstance(value, tuple) else checked
 
     return noun, accept
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from chainrule.cli import OK
-from chainrule.cli.ensemble import compared, show, status_of, training, with_options
+from chainrule.cli.ensemble import compared, refuse_without_train, show, status_of, training, with_options
 from chainrule.cli.options import Integer, Overrides
 from chainrule.ensembles import (
     bagging_figure,
@@ -88,9 +88,7 @@ def bagging(
     folder: Path | None
     status = OK
     if train is None:
-        for name, value in (("members", members), ("set", overrides), ("epochs", epochs), ("seed", seed)):
-            if value is not None:
-                raise ConfigError(f"--{name} goes with --train RECIPE only")
+        refuse_without_train({"members": members, "set": overrides, "epochs": epochs, "seed": seed})
         folder = None if out is None else Path(out)
         loaded = load_runs(runs)
         if not loaded:

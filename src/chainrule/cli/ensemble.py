@@ -93,7 +93,7 @@ def ensemble(
     status = OK
     if train is None:
         chosen = {"members": members, "snapshots": snapshots, "epochs": epochs, "seed": seed, "out": out}
-        _refuse_without_train(chosen | {"set": overrides})
+        refuse_without_train(chosen | {"set": overrides})
         loaded = load_runs(runs)
         if not loaded:
             raise ConfigError("give the runs to combine, or --train RECIPE")
@@ -190,7 +190,8 @@ def status_of(options: dict[str, Any]) -> int:
     return status
 
 
-def _refuse_without_train(options: dict[str, Any]) -> None:
+def refuse_without_train(options: dict[str, Any]) -> None:
+    """Raise where one of these options is given, which say how members are trained."""
     for name, value in options.items():
         if value is not None:
             raise ConfigError(f"--{name} goes with --train RECIPE only")

@@ -206,3 +206,24 @@ def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path):
         os.close(reader)
     assert path.is_fifo()
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/fd/1"), reason="no names for what a process has open")
+def test_standard_output_is_written_to_where_it_goes_to_a_file(tmp_path):
+    program = """
+import pathlib, sys
+from chainrule import files
+assert files._is_stream(pathlib.Path("/dev/stdout"))
+print("before")
+files.write_atomically(sys.argv[1], "words\\n")
+print("after")
+"""
+    for place in ("/dev/fd/1", "/dev/fd/2"):
+        with open(tmp_path / "out", "ab+") as out:
+            subprocess.run([sys.executable, "-c", program, place], stdout=out, stderr=out, check=True)
+        assert (tmp_path / "out").read_text() == "before\nwords\nafter\n"
+        with open(tmp_path / "out", "w+") as out:  # where the writer's place is not the end
+            subprocess.run([sys.executable, "-c", program, "/dev/fd/1"], stdout=out, check=True)
+        assert (tmp_path / "out").read_text() == "before\nwords\nafter\n"
+        assert os.listdir(tmp_path) == ["out"]
+        (tmp_path / "out").unlink()

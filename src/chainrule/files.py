@@ -27,17 +27,17 @@ _NO_FOLDER_SYNC = {errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.EOPNOTSUPP}  #
 def write_atomically(path: str | Path, content: bytes | str) -> None:
     """Write `content` to `path`: a temporary file beside it, fsync, rename, fsync of the folder.
 
-    A device or a pipe, such as /dev/null, is written to as it is. Raises `WriteError`, `path` being as it was, or whole
-    and new where only the last fsync failed.
+    A device or a pipe, such as /dev/null, is written to as it is, and so is /dev/stdout, whatever it stands for. Raises
+    `WriteError`, `path` being as it was, or whole and new where only the last fsync failed.
     """
-    path = Path(path)
+    path, data = Path(path), encoded(content) if isinstance(content, str) else content
     temporary = _beside(path)
     with _told(path, "written"):
-        if path.exists() and not path.is_file() and not path.is_dir():
-            path.write_bytes(content.encode() if isinstance(content, str) else content)
+        if _is_stream(path):
+            _write_into(path, data)
             return
         try:
-            write_new(temporary, content.encode() if isinstance(content, str) else content)
+            write_new(temporary, data)
             _sync(temporary)
             os.replace(temporary, path)
         except BaseException:
@@ -47,16 +47,55 @@ def write_atomically(path: str | Path, content: bytes | str) -> None:
         sync_folder(path.parent)
 
 
+def encoded(text: str) -> bytes:
+    """`text` in UTF-8; names of files that are no UTF-8 have their odd bytes as escapes, which JSON knows too."""
+    return text.encode("utf-8", "backslashreplace")
+
+
 def write_new(path: Path, content: bytes) -> None:
     """Write `content` to `path`, where no file is yet; for a file of a `new_folder`, which makes it durable."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     handle = os.open(path, flags, 0o666)
     try:
-        left = memoryview(content)
-        while len(left):
-            left = left[os.write(handle, left) :]
+        _write_all(handle, content)
     finally:
         os.close(handle)
+
+
+def _write_all(handle: int, content: bytes) -> None:
+    left = memoryview(content)
+    while len(left):
+        left = left[os.write(handle, left) :]
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether a name is that of a device, of a pipe, or of something this process has open: no file may take its place.
+
+    Where standard output goes to a file, /dev/stdout looks like that file; the name is still a link of the system.
+    """
+    place = os.path.abspath(path)
+    if place.startswith(("/dev/", "/proc/")) and (os.path.islink(place) or place.startswith("/dev/fd/")):
+        return True
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def _write_into(path: Path, content: bytes) -> None:
+    """Write to a stream: where it is our own standard output or error, behind what these have written so far."""
+    status = os.stat(path)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, absent, or none of the system's
+            handle = stream.fileno()
+            if os.path.samestat(status, os.fstat(handle)):
+                stream.flush()
+                break
+    else:
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0))
+        try:
+            _write_all(handle, content)
+        finally:
+            os.close(handle)
+        return
+    _write_all(handle, content)
 
 
 def make_folder(path: str | Path) -> None:

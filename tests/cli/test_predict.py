@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import struct
 import zlib
 
@@ -329,3 +330,26 @@ def test_no_damaged_file_gives_another_error(tmp_path, digit):
             with contextlib.suppress(DataError):
                 x = read_image(path, (1, 8, 8), 16)
                 assert 0 <= x.min() <= x.max() <= 16
+
+
+def test_names_that_are_no_text(run, digit, tmp_path, capsys):
+    """Bytes that are no UTF-8, as names of files may be on Linux: shown and written as escapes."""
+    folder = tmp_path / os.fsdecode(b"scans\xff")
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("names of files are text here")
+    picture(digit).save(tmp_path / "three.png")
+    (tmp_path / "three.png").rename(folder / os.fsdecode(b"\xfe.png"))
+    name = f"{tmp_path}/scans\\udcff/\\udcfe.png"
+    assert main(["predict", str(run), str(folder)]) == 0
+    assert capsys.readouterr().out.startswith(f"{name}: ")
+    assert main(["predict", str(run), str(folder), "--json"]) == 0
+    assert predictions(capsys)[0]["image"] == os.fsdecode(os.fsencode(folder) + b"/\xfe.png")
+    assert main(["predict", str(run), str(folder), "--csv", str(folder / "out.csv"), "--ids", "path"]) == 0
+    (line,) = (folder / "out.csv").read_text("utf-8").splitlines()[1:]
+    assert line.startswith(f"{name},")
+    out = str(folder / "run")
+    assert main(["train", "--quiet", "--epochs", "1", "--out", out]) == 0
+    assert main(["verify", out]) == 0
+    assert main(["evaluate", out, "--json"]) == 0

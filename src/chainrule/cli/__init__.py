@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -61,12 +62,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     from cyclopts import CycloptsError
 
+    with contextlib.suppress(AttributeError, ValueError):  # replaced by a caller
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # what a terminal cannot show
     try:
         result = _app()(sys.argv[1:] if argv is None else list(argv))
         sys.stdout.flush()
-    except ChainruleError as error:
-        return _report(str(error), WRONG_INPUT)
-    except CycloptsError as error:
+    except (ChainruleError, CycloptsError) as error:
         return _report(str(error), WRONG_INPUT)
     except BrokenPipeError:
         _abandon_stdout()

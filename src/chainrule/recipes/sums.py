@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from chainrule.errors import CheckpointError
-from chainrule.files import open_regular, write_atomically
+from chainrule.files import encoded, open_regular, write_atomically
 from chainrule.solver.plain import shortened
 
 _OWN = re.compile(rb'"sha256": "([0-9a-f]{64})"\s*\}\s*\Z')
@@ -27,10 +27,9 @@ def write_with_sums(path: Path, results: Mapping[str, Any], beside: Iterable[str
     files = {name: sha256_of(path.parent / name) for name in beside if (path.parent / name).is_file()}
     kept = {name: value for name, value in results.items() if name not in ("files", "sha256")}
     whole = {**kept, "files": files, "sha256": _ZEROS}
-    text = json.dumps(whole, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    start, _, end = text.rpartition(_ZEROS)
-    write_atomically(path, f"{start}{digest}{end}")
+    content = encoded(json.dumps(whole, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+    start, _, end = content.rpartition(_ZEROS.encode())
+    write_atomically(path, start + hashlib.sha256(content).hexdigest().encode() + end)
 
 
 def damage(path: Path, content: bytes, results: Mapping[str, Any], beside: Iterable[str]) -> list[str]:

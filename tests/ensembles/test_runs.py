@@ -13,7 +13,7 @@ from PIL import Image
 
 from chainrule.cli import main
 from chainrule.ensembles import Snapshots, ensemble_of, load_runs, shared_test_part, train_members, train_snapshots
-from chainrule.errors import ConfigError
+from chainrule.errors import ConfigError, DivergenceError
 from chainrule.layers import Affine
 from chainrule.network import Network
 from chainrule.optim import Cosine, CyclicCosine
@@ -143,6 +143,22 @@ def test_snapshots_are_the_weights_at_the_ends_of_cycles():
         assert len(snapshots.weights) == cycles
         for step, weights in zip(ends, snapshots.weights, strict=True):
             assert all((weights[name] == array).all() for name, array in trace.weights[step - 1].items())
+    trace, snapshots = Trace(), Snapshots()
+    options["callbacks"] = [trace, snapshots]
+    solver = Solver(network, data, schedule=CyclicCosine(3), on_divergence="back-off", **options)
+    step, failed = solver.engine.step, []
+
+    def fails_once(*batch):  # behind the end of a cycle, so that training goes back behind it
+        if solver.engine.step_number == 7 and not failed:
+            failed.append(True)
+            raise DivergenceError(8, "0 Affine", "the gradient of W1", math.nan)
+        return step(*batch)
+
+    solver.engine.step = fails_once
+    solver.train()
+    assert solver.history.rollbacks[0].to_step < 7
+    assert len(snapshots.weights) == 3
+    assert all((snapshots.weights[0][name] == array).all() for name, array in trace.weights[-14].items())
     with pytest.raises(ConfigError, match="must be cyclic_cosine, got Cosine"):
         Solver(network, data, schedule=Cosine(), callbacks=[Snapshots()]).train()
     with pytest.raises(ConfigError, match="as many steps as make 8 cycles, got 10"):

@@ -18,7 +18,7 @@ from chainrule.arrays import Array
 from chainrule.ensembles.runs import SNAPSHOTS, train_run
 from chainrule.errors import ConfigError, require_number
 from chainrule.optim import CyclicCosine
-from chainrule.recipes.recipe import Recipe, require_recipe
+from chainrule.recipes.recipe import Recipe
 from chainrule.recipes.run import load_run
 from chainrule.solver import Callback, Solver, save_network
 from chainrule.typed import typed
@@ -31,7 +31,7 @@ class Snapshots(Callback):
         self.weights: list[dict[str, Array]] = []
 
     def on_train_begin(self, solver: Solver) -> None:
-        """Count the steps of a cycle."""
+        """Count the steps of a cycle; forget the ends of cycles that training went back behind."""
         schedule = solver.schedule
         if not isinstance(schedule, CyclicCosine):
             raise ConfigError(f"Snapshots: the solver's schedule must be cyclic_cosine, got {schedule!r}")
@@ -41,6 +41,7 @@ class Snapshots(Callback):
             raise ConfigError(
                 f"Snapshots: training must have as many steps as make {schedule.cycles} cycles, got {self._total}"
             )
+        del self.weights[solver.engine.step_number // self._length :]
 
     def on_step_end(self, solver: Solver) -> None:
         """Keep the weights where a cycle ends."""
@@ -63,7 +64,6 @@ def train_snapshots(
 
     The recipe's own schedule, learning-rate decay and early stopping give way. Returns the results of the run itself.
     """
-    require_recipe("train_snapshots", recipe)
     require_number("train_snapshots", "cycles", cycles, integer=True, low=1)
     schedule = {"schedule": CyclicCosine.key, "cycles": cycles}
     train = replace(recipe.train, schedule=schedule, lr_decay=1.0, early_stopping=None)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from chainrule.errors import ConfigError
-from chainrule.grade import course_rubric, grade, grade_folder, sandbox
+from chainrule.grade import course_rubric, diagnosis, grade, grade_folder, sandbox
 from chainrule.grade.cases import ITEMS
 from chainrule.grade.result import Report
 from chainrule.grade.rubric import ItemPart, LimitsPart
@@ -17,7 +17,11 @@ from chainrule.grade.sandbox import missing_fences
 SUBMISSIONS = Path(__file__).parent / "submissions"
 pytestmark = pytest.mark.skipif(bool(missing_fences()), reason=f"this system lacks {missing_fences()}")
 
-LIMITS = LimitsPart(seconds=1, memory_mb=64, files=8, total_seconds=300)
+#: Time enough for whatever ends by itself or by another limit, however slow or busy the machine is.
+LIMITS = LimitsPart(seconds=100, memory_mb=64, files=8, total_seconds=10_000)
+#: For the submissions that never end.
+SHORT = LimitsPart(seconds=1, memory_mb=64, files=8, total_seconds=10_000)
+ENDLESS = ("loops", "loops_at_import")
 #: Of the full rubric, what tells the submissions apart.
 POINTS = {
     "affine_forward": 5,
@@ -35,6 +39,7 @@ POINTS = {
 FOUR = ("batchnorm_forward", "max_pool_backward_naive")  # whose aspects take four cases
 ITEM_PARTS = {**POINTS, **{name: ItemPart(points=POINTS[name], cases=4) for name in FOUR}}
 RUBRIC = msgspec.structs.replace(course_rubric("cs231n-2020"), points=ITEM_PARTS, limits=LIMITS, cases=2)
+IMPATIENT = msgspec.structs.replace(RUBRIC, limits=SHORT)
 
 #: Points that each submission must get, by its faults; whatever is not named has full points.
 EXPECTED = {
@@ -74,16 +79,18 @@ def expected_points(name: str) -> dict[str, float]:
 
 @pytest.fixture(scope="module")
 def class_reports(tmp_path_factory) -> dict[str, Report]:
-    return {report.name: report for report in grade_folder(SUBMISSIONS / "cs231n", RUBRIC)}
+    most = tmp_path_factory.mktemp("class") / "cs231n"
+    shutil.copytree(SUBMISSIONS / "cs231n", most, ignore=shutil.ignore_patterns(*ENDLESS))
+    reports = grade_folder(most, RUBRIC)
+    reports += [grade(SUBMISSIONS / "cs231n" / name, IMPATIENT) for name in ENDLESS]
+    return {report.name: report for report in reports}
 
 
-def test_every_submission_was_graded_within_its_limit(class_reports):
-    assert set(class_reports) == set(EXPECTED)
+def test_every_submission_was_graded(class_reports):
+    assert set(class_reports) == set(EXPECTED) == {path.name for path in (SUBMISSIONS / "cs231n").iterdir()}
     assert all(report.error == "" for report in class_reports.values())
-    for report in class_reports.values():
-        costly = [case for item in report.items for case in item.cases if case.kind == "time"]
-        assert report.seconds < LIMITS.total_seconds + LIMITS.of_case.wall_seconds
-        assert all(case.seconds < LIMITS.of_case.wall_seconds + 5 for case in costly)
+    for name, report in class_reports.items():
+        assert any(case.kind == "time" for item in report.items for case in item.cases) == (name in ENDLESS)
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -240,7 +247,8 @@ def test_changed_inputs_and_stale_caches_are_faults(tmp_path):
     assert "dout is an input, and is changed in place" in report.items[1].cases[0].findings
 
 
-def test_gradient_checks_explain_what_no_known_mistake_does(tmp_path):
+def test_gradient_checks_explain_what_no_known_mistake_does(tmp_path, monkeypatch):
+    monkeypatch.setattr(diagnosis, "MOST_SECONDS", 1000.0)  # however slow the machine is
     (tmp_path / "layers.py").write_text(
         "import numpy as np\n"
         "def relu_forward(x):\n    return np.maximum(x, 0), x\n"
@@ -252,7 +260,7 @@ def test_gradient_checks_explain_what_no_known_mistake_does(tmp_path):
 
 
 def test_item_is_given_up_after_two_cases_that_had_to_be_ended():
-    limits = LimitsPart(seconds=0.5, total_seconds=300)
+    limits = LimitsPart(seconds=0.5, total_seconds=10_000)
     rubric = msgspec.structs.replace(RUBRIC, limits=limits, points={"softmax_loss": 5}, cases=5)
     (item,) = grade(SUBMISSIONS / "cs231n/loops", rubric).items
     assert [case.kind for case in item.cases] == ["time", "time", "not run", "not run", "not run"]

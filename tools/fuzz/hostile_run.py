@@ -16,7 +16,7 @@ from pathlib import Path
 
 from fuzz import checkpoints
 from fuzz.hostile import HOSTILE, LEFT, Hostile, read, size_of
-from fuzz.judge import CPU, Hook, ring
+from fuzz.judge import Hook, limit, ring
 from fuzz.running import scratch_folder
 
 ALARM = 20  # seconds, on however busy a machine
@@ -134,7 +134,7 @@ def _wrong(case: Hostile, verdict: Verdict) -> str:
         return f"the message does not say {case.says!r}: {verdict.message}"
     if len(verdict.message) > 2000:
         return f"a message of {len(verdict.message)} characters"
-    if verdict.seconds > CPU:
+    if verdict.seconds > limit():
         return f"took {verdict.seconds:.1f} s of processor time"
     if verdict.grown > verdict.size + LEFT:
         return f"took {verdict.grown >> 20} MB for files of {verdict.size >> 20} MB"

@@ -22,7 +22,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from chainrule.analysis.receptive_field import START, Field, receptive_field
 from chainrule.arrays import Shape
-from chainrule.errors import ChainruleError, DTypeError, describe, require_bool, require_number, unknown
+from chainrule.errors import ChainruleError, require_bool, require_number, unknown
 from chainrule.layers.conv2d import Conv2D
 from chainrule.layers.conv_transpose2d import ConvTranspose2D
 from chainrule.layers.layer import Cost, Layer
@@ -185,12 +185,8 @@ def count_costs(
     (1154560, 1153840)
     """
     how = Counting() if counting is None else counting
-    if not isinstance(how, Counting):
-        raise DTypeError(f"count_costs: counting must be a Counting, got {describe(counting)}")
     checked = as_layers("count_costs", "layers", layers)
     sizes = (input_shape,) if isinstance(input_shape, int) else input_shape
-    if isinstance(sizes, (str, bytes)) or not isinstance(sizes, Sequence):
-        raise DTypeError(f"count_costs: input_shape must be an integer or a list of them, got {describe(input_shape)}")
     for size in sizes:
         require_number("count_costs", "input_shape", size, integer=True, low=1)
     shape: Shape = (1, *sizes)

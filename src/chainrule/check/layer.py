@@ -82,8 +82,6 @@ def check_layer(
     Affine.W (train) True 8
     Affine.b (train) True 2
     """
-    if not isinstance(layer, Layer):
-        raise DTypeError(f"check_layer: layer must be a layer, got {describe(layer)}")
     require_number("check_layer", "seed", seed, integer=True, low=0)
     shape = _example_shape(layer) if x_shape is None else as_shape("check_layer", "x_shape", x_shape)
     layer.bind(shape)
@@ -138,8 +136,6 @@ def check_loss(
     >>> check_loss(SquaredError(), (2, 3), np.zeros((2, 3))).ok
     True
     """
-    if not isinstance(loss, Loss):
-        raise DTypeError(f"check_loss: loss must be a loss, got {describe(loss)}")
     require_number("check_loss", "seed", seed, integer=True, low=0)
     scores_shape = as_shape("check_loss", "scores_shape", scores_shape)
     if 0 in scores_shape:

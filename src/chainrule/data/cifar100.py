@@ -33,7 +33,7 @@ def load_cifar100(path: str | os.PathLike[str], labels: str = "fine") -> tuple[D
     labels: "fine" (100 classes) or "coarse" (20). Raises `DataError` naming the file that is missing or damaged,
     `ConfigError` for other labels.
     """
-    if not isinstance(labels, str) or labels not in LABELS:
+    if labels not in LABELS:
         raise unknown("kind of labels of CIFAR-100", labels, LABELS)
 
     def parse(name: str, content: bytes, where: str) -> Any:

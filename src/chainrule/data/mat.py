@@ -22,7 +22,7 @@ import numpy as np
 
 from chainrule.arrays import Shape
 from chainrule.data.source import as_path
-from chainrule.errors import DataError, DTypeError, describe, require_number
+from chainrule.errors import DataError, require_number
 from chainrule.files import read_at_most
 from chainrule.typed import typed
 
@@ -81,8 +81,6 @@ def read_mat(
     """
     file = as_path("read_mat", path)
     require_number("read_mat", "max_bytes", max_bytes, integer=True, low=1)
-    if keys is not None and (isinstance(keys, str) or not all(isinstance(key, str) for key in keys)):
-        raise DTypeError(f"read_mat: keys must be a sequence of names, got {describe(keys)}")
     try:
         with open(file, "rb") as stream:
             size = os.fstat(stream.fileno()).st_size

@@ -84,7 +84,7 @@ def load_emnist(folder: str | os.PathLike[str], part: str) -> tuple[Dataset, Dat
     folder: of the idx files, gzipped or not, or the distribution's archive gzip.zip. Labels of letters begin at 0.
     Raises `ConfigError` for an unknown part, `DataError` naming the file that is missing or wrong.
     """
-    if not isinstance(part, str) or part not in EMNIST_CLASSES:
+    if part not in EMNIST_CLASSES:
         raise unknown("part of EMNIST", part, EMNIST_CLASSES)
     return _load(
         "load_emnist",

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from chainrule.data.source import as_path
-from chainrule.errors import DataError, DTypeError, describe, require_number
+from chainrule.errors import DataError, require_number
 from chainrule.typed import typed
 
 _MOST_BYTES = 2**31
@@ -34,8 +34,6 @@ def read_npz(
     """
     file = as_path("read_npz", path)
     require_number("read_npz", "max_bytes", max_bytes, integer=True, low=1)
-    if keys is not None and (isinstance(keys, str) or not all(isinstance(key, str) for key in keys)):
-        raise DTypeError(f"read_npz: keys must be a sequence of names, got {describe(keys)}")
     try:
         with zipfile.ZipFile(file) as archive:
             longest = max(map(len, archive.namelist()), default=0)

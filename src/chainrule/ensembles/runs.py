@@ -16,7 +16,7 @@ from chainrule.ensembles.ensemble import Ensemble, Member
 from chainrule.ensembles.views import Views
 from chainrule.errors import ConfigError, require_number, require_some
 from chainrule.recipes.experiment import build, load_splits, open_source, test_part
-from chainrule.recipes.recipe import Recipe, require_recipe
+from chainrule.recipes.recipe import Recipe
 from chainrule.recipes.run import RECIPE, Run, finish, load_run, new_run_folder
 from chainrule.recipes.run import train as run_training
 from chainrule.solver import Callback, load_network
@@ -88,7 +88,6 @@ def train_members(
     bootstrap: each on a bootstrap sample of its own, drawn by the same seed. status: what to write into the results
     of a run that ended; after another than "finished" no more are trained.
     """
-    require_recipe("train_members", recipe)
     require_number("train_members", "count", count, integer=True, low=1)
     source = open_source(recipe)  # once for all members
     for i in range(count):

@@ -22,7 +22,7 @@ from chainrule.data.augment.flip import flip
 from chainrule.data.augment.rotation import rotate
 from chainrule.data.augment.shift import shift
 from chainrule.data.augment.transform import require_images
-from chainrule.errors import ConfigError, DTypeError, describe, require_number, unknown
+from chainrule.errors import ConfigError, require_number, unknown
 from chainrule.typed import typed
 
 Change = Callable[[np.ndarray], np.ndarray]
@@ -109,8 +109,6 @@ def parse_views(text: str) -> tuple[Views, ...]:
     >>> parse_views("flip, crop:2")
     (FlipViews(), CropViews(padding=2))
     """
-    if not isinstance(text, str):
-        raise DTypeError(f"views must be a text such as 'flip,crop:4', got {describe(text)}")
     known = {kind.key: kind for kind in VIEWS}
     views = []
     for entry in text.split(","):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chainrule.errors import require_bool
 from chainrule.geometry import Padding
 from chainrule.initializers import Initializer, Normal, he_normal
 from chainrule.layers import Affine, BatchNorm, Conv2D, Dropout, Flatten, MaxPool2D, ReLU
@@ -62,7 +61,6 @@ def ConvNet(
     dropout: the probability of dropping, 0 leaves both layers out. normalization: True puts batch normalisation in.
     pool: side of the max-pooling windows, None for no pooling. The others are those of `ThreeLayerConvNet`.
     """
-    require_bool("ConvNet", "normalization", normalization)
     init: Initializer = he_normal if weight_scale is None else Normal(weight_scale)
     norm: tuple[Layer, ...] = (BatchNorm(),) if normalization else ()
     drop: tuple[Layer, ...] = (Dropout(dropout),) if dropout else ()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chainrule.errors import DTypeError, describe
 from chainrule.initializers import Initializer, Normal, he_normal
 from chainrule.layers import Affine, Flatten, ReLU
 from chainrule.layers.layer import Layer
@@ -53,8 +52,6 @@ def FullyConnectedNet(
     >>> sorted(FullyConnectedNet([50], (3, 32, 32), normalization="batchnorm").params)
     ['W1', 'W2', 'b1', 'b2', 'beta1', 'gamma1']
     """
-    if isinstance(hidden_dims, (str, bytes)) or not isinstance(hidden_dims, Sequence):
-        raise DTypeError(f"FullyConnectedNet: hidden_dims must be a list of integers, got {describe(hidden_dims)}")
     init: Initializer = he_normal if weight_scale is None else Normal(weight_scale)
     before, after = normalized(normalization, dropout)
     layers: list[Layer] = [Flatten()]

@@ -96,8 +96,7 @@ def change(recipe: Recipe, changes: Mapping[str, Any], where: str | None = None)
     >>> change(load_recipe("digits-mlp"), {"train.epochs": 3}).train.epochs
     3
     """
-    require_recipe("change", recipe)
-    if not isinstance(changes, Mapping) or not all(isinstance(key, str) for key in changes):
+    if not all(isinstance(key, str) for key in changes):
         raise DTypeError(f"change: changes must be a table of values by path, got {describe(changes)}")
     return _changed(recipe, list(changes.items()), f"recipe {recipe.name}" if where is None else where)
 

@@ -20,7 +20,6 @@ import numpy as np
 from chainrule.errors import ConfigError, DivergenceError, require_number, shown
 from chainrule.optim import Schedule, When
 from chainrule.recipes import Recipe, build
-from chainrule.recipes.recipe import require_recipe
 from chainrule.solver import Callback, Solver
 from chainrule.typed import typed
 
@@ -136,7 +135,6 @@ def lr_range(
     >>> 1e-4 < test.suggestion < 0.1
     True
     """
-    require_recipe("lr_range", recipe)
     require_number("lr_range", "low", low, low=0, open_low=True)
     require_number("lr_range", "high", high, low=0, open_low=True)
     if not low < high:

@@ -14,7 +14,6 @@ from typing import Any
 
 from chainrule.errors import ConfigError, require_number
 from chainrule.recipes import Recipe
-from chainrule.recipes.recipe import require_recipe
 from chainrule.search.ledger import LEASE_SECONDS, Attempt, Ledger, next_place, outcomes
 from chainrule.search.results import Results, collect
 from chainrule.typed import typed
@@ -47,7 +46,6 @@ def search(
 
     Raises `ConfigError` where the recipe declares no search, the study holds another one, or the database fails.
     """
-    require_recipe("search", recipe)
     require_number("search", "jobs", jobs, integer=True, low=1, high=1024)
     require_number("search", "lease", lease, integer=True, low=1)
     name = recipe.name if study is None else study

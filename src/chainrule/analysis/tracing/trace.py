@@ -205,8 +205,6 @@ def trace_text(text: str, values: Mapping[str, float], *, of: str | None = None,
     >>> print(trace_text("z = w*x; a = sigmoid(z)", {"w": 0.5, "x": 0.0}).gradients["w"])
     0.0
     """
-    if not isinstance(text, str):
-        raise DTypeError(f"trace_text: text must be a string of equations, got {describe(text)}")
     require_mapping("trace_text", "values", values, "numbers")
     checked = {name: as_variable(value, f"trace_text: values[{name!r:.60}]").value for name, value in values.items()}
     equations = parse_equations(text)

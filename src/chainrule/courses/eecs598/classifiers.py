@@ -14,7 +14,7 @@ import numpy as np
 
 from chainrule.courses.common.layers import binary_svm_loss, logistic_loss, relu_backward, relu_forward, softmax_loss
 from chainrule.courses.common.networks import AffineStack, Forward, Tape, as_sizes
-from chainrule.errors import ConfigError, require_number
+from chainrule.errors import ConfigError
 from chainrule.typed import typed
 
 Backward = Callable[..., np.ndarray]
@@ -85,7 +85,6 @@ class LogisticClassifier(BinaryClassifier):
         bwd_fun: Backward = relu_backward,
         threshold: float = 0.0,
     ) -> None:
-        require_number("LogisticClassifier", "threshold", threshold)
         super().__init__(input_dim, hidden_dim, weight_scale, reg, fwd_fun, bwd_fun)
         self.threshold = threshold
 

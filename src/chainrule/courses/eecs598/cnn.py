@@ -23,7 +23,7 @@ from chainrule.courses.common.normalization import (
     spatial_batchnorm_backward,
     spatial_batchnorm_forward,
 )
-from chainrule.errors import DTypeError, ShapeError, describe, require_number
+from chainrule.errors import ShapeError, require_number
 from chainrule.typed import typed
 
 
@@ -58,8 +58,6 @@ class ConvNet(Model):
             "ConvNet", num_filters=num_filters, filter_size=filter_size, hidden_dim=hidden_dim, num_classes=num_classes
         )
         require_number("ConvNet", "dropout", dropout, low=0, high=1, open_high=True)
-        if not isinstance(normalization, (bool, np.bool_)):
-            raise DTypeError(f"ConvNet: normalization must be True or False, got {describe(normalization)}")
         if min(height, width) < size + 1:
             raise ShapeError(f"ConvNet: images must be at least {size + 1} x {size + 1}, got {height} x {width}")
         self.reg, self.fwd_fun, self.bwd_fun = reg, fwd_fun, bwd_fun

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from tests.search.helpers import small
@@ -37,8 +38,7 @@ def outcomes(results):
 
 
 def test_two_workers_killed_and_a_search_stopped_and_resumed_find_what_one_process_finds(tmp_path, monkeypatch):
-    # Trials long beside a look at the ledger, so that a look finds one at work on a fast machine, too.
-    recipe = change(small(strategy="random", trials=8, seed=1, confirm=1), {"train.epochs": 8})
+    recipe = change(small(strategy="random", trials=8, seed=1, confirm=1), {"train.epochs": 4})
     expected = alone(tmp_path, recipe)
     url, kept, killed = f"sqlite:///{tmp_path / 'study.db'}", [], []
     # One trial stays in this process's hands: however fast the workers are, the search is not done when it is stopped.
@@ -48,21 +48,25 @@ def test_two_workers_killed_and_a_search_stopped_and_resumed_find_what_one_proce
     class Murdered(searching._Workers):
         def at_work(self):
             rows = [r for r in self.ledger._study.get_trials(deepcopy=False) if r.state.name == "RUNNING"]
-            # Without a worker's name a trial is still being begun: a kill then leaves it to the next.
-            return [r.number for r in rows if r.user_attrs.get("worker", {}).get("name") in self.processes]
+            return [r.number for r in rows if r.user_attrs["worker"]["name"] in self.processes]
 
         def tend(self, ended):
-            if ended >= 2 and self.at_work() and not killed:
-                for process in self.processes.values():
-                    process.kill()
-                for process in self.processes.values():
-                    process.wait()
-                kept.extend(a for a in self.ledger.attempts() if a.status == "finished")
-                killed.extend(self.at_work())
+            while 2 <= ended < 7 and not killed:  # 7 is all but the one in our hands
+                with self.ledger._lock():  # nobody begins or ends a trial meanwhile
+                    attempts = self.ledger.attempts()
+                    ended = sum(a.status == "finished" for a in attempts)
+                    if self.at_work():
+                        for process in self.processes.values():
+                            process.kill()
+                        for process in self.processes.values():
+                            process.wait()
+                        kept.extend(a for a in attempts if a.status == "finished")
+                        killed.extend(self.at_work())
+                time.sleep(0.01)
             super().tend(ended)
 
     monkeypatch.setattr(searching, "_Workers", Murdered)
-    monkeypatch.setattr(searching, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(searching, "POLL_SECONDS", 0.1)
     shown = []
     with mine.alive(held):  # however long the search takes
         first = search(recipe, url, jobs=2, show=lambda *a: shown.append(a), stopped=lambda: len(shown) >= 6)

@@ -185,6 +185,22 @@ def test_a_signal_before_the_first_step_and_after_the_last_is_told(number, statu
     assert weights[0] == weights[1]
 
 
+def test_a_signal_after_the_last_step_stops_nothing(tmp_path, monkeypatch, capsys):
+    class Late(train_command.Interruption):
+        def on_train_end(self, solver):
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(train_command, "Interruption", Late)
+    assert main(["train", *SMALL, "--json"]) == 143
+    out, err = capsys.readouterr()
+    assert "interrupted after the last step: the run is finished" in err
+    assert "to go on" not in err
+    assert last_json(out)["status"] == "finished"
+    assert (tmp_path / "runs/digits-mlp-1/confusion.png").is_file()
+    assert main(["train", "--resume", "runs/digits-mlp-1"]) == 2
+    assert "is finished" in capsys.readouterr().err
+
+
 def test_a_killed_run_can_be_evaluated(tmp_path, monkeypatch, capsys):
     class Killed(train_command.Interruption):
         def on_step_end(self, solver):

@@ -125,7 +125,8 @@ def one_stop(
     result.status += status == kind.status
     result.orphans += process.has_others()
     result.left += bool(leftovers(folder))
-    result.told += "chainrule train --resume" in process.said() or "error: interrupted" in process.said()
+    words = ("chainrule train --resume", "error: interrupted", "the run is finished")
+    result.told += any(said in process.said() for said in words)
     if status != kind.status:
         result.wrong.append(f"{kind.name}: exit status {status}: {process.said()[-200:]}\n{case}")
     going_on = Process(start(case, folder), folder)  # where it had finished already, the command says so

@@ -134,7 +134,9 @@ def train(
         _show(results, to_stderr=json)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
-    if interruption.happened:
+    if interruption.happened and not interruption.stopped:
+        print("interrupted after the last step: the run is finished", file=sys.stderr)
+    elif interruption.happened:
         print(f"interrupted; the best weights so far are in {folder}", file=sys.stderr)
         if "val_accuracy" not in results:
             say = f"they were not measured, which would have taken long: chainrule evaluate {shlex.quote(str(folder))}"
@@ -169,6 +171,7 @@ class Interruption(Callback):
 
     def __init__(self) -> None:
         self.status = OK  # the exit status: 128 + the signal's number, as a shell has it
+        self.stopped = False  # whether training did, before it was done
         self.waits = True  # for the end of a step; else the first signal ends the program
 
     @property
@@ -177,8 +180,8 @@ class Interruption(Callback):
         return self.status != OK
 
     def described(self) -> str:
-        """The status of a run that ended now, as its results have it."""
-        return "interrupted" if self.happened else "finished"
+        """The status of a run that ended now, as its results have it: a signal after the last step stopped nothing."""
+        return "interrupted" if self.stopped else "finished"
 
     def __enter__(self) -> None:
         # Only the main thread may set signal handlers; elsewhere Ctrl-C keeps its usual meaning.
@@ -196,7 +199,7 @@ class Interruption(Callback):
     def on_step_end(self, solver: Solver) -> None:
         """Stop if asked to."""
         if self.happened:
-            solver.stop = solver.interrupted = True
+            solver.stop = solver.interrupted = self.stopped = True
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         again = self.happened

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from chainrule import files
 from chainrule.errors import WriteError
-from chainrule.files import new_folder, remove_leftovers, sync_folder, write_atomically
+from chainrule.files import new_folder, remove_folder, remove_leftovers, sync_folder, write_atomically
 
 
 @pytest.fixture(name="at_once")
@@ -227,3 +228,26 @@ print("after")
         assert (tmp_path / "out").read_text() == "before\nwords\nafter\n"
         assert os.listdir(tmp_path) == ["out"]
         (tmp_path / "out").unlink()
+
+
+def replaced(folder):
+    with new_folder(folder) as new:
+        (new / "file").write_text("new")
+
+
+@pytest.mark.parametrize(("change", "left"), [(remove_folder, []), (replaced, ["folder", "folder/file"])])
+def test_ctrl_c_while_a_folder_is_removed_leaves_nothing_of_it(change, left, tmp_path, monkeypatch):
+    folder, removed, rmtree = tmp_path / "folder", [], shutil.rmtree
+    (folder / "deep").mkdir(parents=True)
+
+    def interrupted(path, ignore_errors):
+        if Path(path).exists() and not removed:
+            removed.append(path)
+            raise KeyboardInterrupt
+        rmtree(path, ignore_errors)
+
+    monkeypatch.setattr(shutil, "rmtree", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        change(folder)
+    assert removed
+    assert [str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")] == left

@@ -157,7 +157,7 @@ def new_folder(path: str | Path) -> Iterator[Path]:
                 os.replace(temporary, path)
             sync_folder(path.parent)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)  # what was written if that failed, the older folder otherwise
+        _remove_all(temporary)  # what was written if that failed, the older folder otherwise
 
 
 def remove_folder(path: str | Path) -> None:
@@ -170,7 +170,15 @@ def remove_folder(path: str | Path) -> None:
             with contextlib.suppress(FileNotFoundError):
                 os.replace(path, leaving)
         finally:
-            shutil.rmtree(leaving, ignore_errors=True)
+            _remove_all(leaving)
+
+
+def _remove_all(folder: Path) -> None:
+    """Delete a folder with all that can be deleted, also where Ctrl-C comes in between."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager

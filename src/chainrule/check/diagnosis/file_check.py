@@ -89,7 +89,7 @@ def _run(command: list[str], path: Path, timeout: float) -> int:
         try:
             return process.wait(timeout)
         except subprocess.TimeoutExpired:
-            raise DataError(f"{path}: not finished after {timeout:g} s; is there an endless loop?") from None
+            raise DataError(f"{path}: not finished after {timeout:g} s (timeout); is there an endless loop?") from None
         finally:
             if process.poll() is None:
                 _end(process)

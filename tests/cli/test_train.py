@@ -193,10 +193,12 @@ def test_a_signal_after_the_last_step_stops_nothing(tmp_path, monkeypatch, capsy
     monkeypatch.setattr(train_command, "Interruption", Late)
     assert main(["train", *SMALL, "--json"]) == 143
     out, err = capsys.readouterr()
-    assert "interrupted after the last step: the run is finished" in err
+    assert "interrupted; the run in runs/digits-mlp-1 is finished, but for its figures" in err
     assert "to go on" not in err
     assert last_json(out)["status"] == "finished"
-    assert (tmp_path / "runs/digits-mlp-1/confusion.png").is_file()
+    assert not (tmp_path / "runs/digits-mlp-1/confusion.png").exists()  # they take seconds
+    assert main(["verify", "runs/digits-mlp-1"]) == 0
+    capsys.readouterr()
     assert main(["train", "--resume", "runs/digits-mlp-1"]) == 2
     assert "is finished" in capsys.readouterr().err
 

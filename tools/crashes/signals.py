@@ -125,7 +125,7 @@ def one_stop(
     result.status += status == kind.status
     result.orphans += process.has_others()
     result.left += bool(leftovers(folder))
-    words = ("chainrule train --resume", "error: interrupted", "the run is finished")
+    words = ("chainrule train --resume", "error: interrupted", "is finished")
     result.told += any(said in process.said() for said in words)
     if status != kind.status:
         result.wrong.append(f"{kind.name}: exit status {status}: {process.said()[-200:]}\n{case}")

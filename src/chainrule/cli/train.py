@@ -124,7 +124,14 @@ def train(
                 )
             seconds = time.perf_counter() - started
             interruption.waits = False
-            results = finish(experiment, folder, solver, seconds=seconds, status=interruption.described())
+            results = finish(
+                experiment,
+                folder,
+                solver,
+                seconds=seconds,
+                status=interruption.described(),
+                prompt=interruption.happened,
+            )
         except (WriteError, CheckpointError) as error:
             unwritten = isinstance(error, WriteError) or isinstance(error.__cause__, OSError)
             raise type(error)(f"{error}{_how_to_go_on(folder) if unwritten else ''}") from error
@@ -134,14 +141,16 @@ def train(
         _show(results, to_stderr=json)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
-    if interruption.happened and not interruption.stopped:
-        print("interrupted after the last step: the run is finished", file=sys.stderr)
-    elif interruption.happened:
-        print(f"interrupted; the best weights so far are in {folder}", file=sys.stderr)
+    if interruption.happened:
+        where = f"the best weights so far are in {folder}"
+        if not interruption.stopped:
+            where = f"the run in {folder} is finished, but for its figures"
+        print(f"interrupted; {where}", file=sys.stderr)
         if "val_accuracy" not in results:
-            say = f"they were not measured, which would have taken long: chainrule evaluate {shlex.quote(str(folder))}"
+            say = f"not measured, which would have taken long: chainrule evaluate {shlex.quote(str(folder))}"
             print(say, file=sys.stderr)
-        print(f"to go on: chainrule train --resume {shlex.quote(str(folder))}", file=sys.stderr)
+        if interruption.stopped:
+            print(f"to go on: chainrule train --resume {shlex.quote(str(folder))}", file=sys.stderr)
     if json:
         print(plain_json(results))
     return interruption.status

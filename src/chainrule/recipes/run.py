@@ -211,12 +211,19 @@ def resumable(path: str | Path) -> tuple[Path, Recipe]:
 
 
 def finish(
-    experiment: Experiment, folder: Path, solver: Solver, *, seconds: float, status: str, figures: bool = True
+    experiment: Experiment,
+    folder: Path,
+    solver: Solver,
+    *,
+    seconds: float,
+    status: str,
+    figures: bool = True,
+    prompt: bool = False,
 ) -> dict[str, Any]:
     """Evaluate the best weights on every part and write the rest of the run folder; returns the results.
 
-    `figures` are curves.png and confusion.png. A run that was interrupted stops promptly: it gets no figures, and no
-    evaluation that would take long.
+    figures: curves.png and confusion.png. prompt: somebody waits for the end; no figures, and no evaluation that would
+    take long. A run that was interrupted is always ended so.
     """
     from chainrule.report.plots import confusion_figure, curves_figure, save_figure
 
@@ -224,7 +231,8 @@ def finish(
     save_best(experiment, folder, solver.engine.weights(), solver)
     parts = [part for part in ("train", "val", "test") if f"X_{part}" in experiment.data]
     count = sum(len(experiment.data[f"y_{part}"]) for part in parts)
-    brief = status == "interrupted" and count * solver.seconds_per_row > PROMPT_SECONDS
+    prompt = prompt or status == "interrupted"
+    brief = prompt and count * solver.seconds_per_row > PROMPT_SECONDS
     results: dict[str, Any] = {
         "run": str(folder),
         "recipe": recipe.name,
@@ -253,7 +261,7 @@ def finish(
             "python": platform.python_version(),
         },
     }
-    figures = figures and status != "interrupted"
+    figures = figures and not prompt
     if figures:
         save_figure(curves_figure(solver.history, recipe.title), folder / CURVES)
     names = class_names(experiment)

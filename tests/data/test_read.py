@@ -197,6 +197,12 @@ def test_frames_and_parquet(tmp_path):
     assert read(tmp_path / "a.parquet", target="kind", missing="drop").train.X.tolist() == [[1, 2.5]]
     with pytest.raises(DataError, match=r"numbers or texts, got .* in column 'when'"):
         read(pandas.DataFrame({"when": pandas.to_datetime(["2020-01-01"]), "y": [1]}))
+    buffers = [None, pyarrow.py_buffer(np.array([0, 1, 2], np.int32)), pyarrow.py_buffer(b"\xff\xfe")]
+    latin = pyarrow.table({"x": [1.0, 2.0], "kind": pyarrow.Array.from_buffers(pyarrow.utf8(), 2, buffers)})
+    parquet.write_table(latin, tmp_path / "latin.parquet")
+    for source in (latin, tmp_path / "latin.parquet"):
+        with pytest.raises(DataError, match=r"column 'kind' of .* must hold numbers or texts, got: "):
+            read(source, target="kind")
     whole = (tmp_path / "a.parquet").read_bytes()
     write(tmp_path / "cut.parquet", whole[: len(whole) // 2])
     with pytest.raises(DataError, match=r"cut\.parquet must be a readable Parquet file"):

@@ -64,7 +64,10 @@ def _columns(where: str, frame: Any) -> dict[str, np.ndarray]:
 
 def _plain(where: str, name: str, column: Any) -> np.ndarray:
     """A column of numbers with NaN for gaps, or of texts as objects with "" for them."""
-    values = np.asarray(column.to_numpy())
+    try:
+        values = np.asarray(column.to_numpy())
+    except Exception as error:  # another library's way to make an array may raise anything (texts that are no UTF-8)
+        raise DataError(f"read: column {name!r} of {where} must hold numbers or texts, got: {error}") from None
     if values.ndim == 1 and values.dtype.kind in "iufb":
         return values
     if values.ndim == 1 and values.dtype.kind in "OUT":

@@ -185,6 +185,19 @@ def test_a_signal_before_the_first_step_and_after_the_last_is_told(number, statu
     assert weights[0] == weights[1]
 
 
+def test_what_a_library_makes_of_a_signal_is_told_as_the_signal(monkeypatch, capsys):
+    def importing(*args, **kwargs):
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt:
+            raise ImportError("initialization failed") from None
+
+    monkeypatch.setattr(train_command, "finish", importing)
+    assert main(["train", *SMALL, "--quiet"]) == 143
+    said = "error: interrupted; to go on: chainrule train --resume runs/digits-mlp-1\n"
+    assert capsys.readouterr().err == said
+
+
 def test_a_signal_after_the_last_step_stops_nothing(tmp_path, monkeypatch, capsys):
     class Late(train_command.Interruption):
         def on_train_end(self, solver):

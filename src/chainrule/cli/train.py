@@ -132,11 +132,13 @@ def train(
                 status=interruption.described(),
                 prompt=interruption.happened,
             )
-        except (WriteError, CheckpointError) as error:
+        except BaseException as error:
+            if interruption.raised or isinstance(error, KeyboardInterrupt):  # or what a library has made of it
+                raise StoppedAtOnce(f"interrupted{_how_to_go_on(folder)}", interruption.status) from None
+            if not isinstance(error, (WriteError, CheckpointError)):
+                raise
             unwritten = isinstance(error, WriteError) or isinstance(error.__cause__, OSError)
             raise type(error)(f"{error}{_how_to_go_on(folder) if unwritten else ''}") from error
-        except KeyboardInterrupt:
-            raise StoppedAtOnce(f"interrupted{_how_to_go_on(folder)}", interruption.status) from None
     if not quiet:
         _show(results, to_stderr=json)
     for note in notes:
@@ -182,6 +184,7 @@ class Interruption(Callback):
         self.status = OK  # the exit status: 128 + the signal's number, as a shell has it
         self.stopped = False  # whether training did, before it was done
         self.waits = True  # for the end of a step; else the first signal ends the program
+        self.raised = False  # whether a signal has done so, as `KeyboardInterrupt`
 
     @property
     def happened(self) -> bool:
@@ -215,6 +218,7 @@ class Interruption(Callback):
         if not again:
             self.status = 128 + number
         if again or not self.waits:
+            self.raised = True
             raise KeyboardInterrupt
 
 

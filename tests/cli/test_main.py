@@ -158,3 +158,11 @@ def test_a_reader_that_goes_away_is_no_error():
     process.wait()
     assert process.returncode in (0, 1)
     process.stderr.close()
+
+
+def test_ctrl_c_while_an_error_is_told_is_no_traceback(monkeypatch):
+    def interrupted(message, status):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("chainrule.cli._report", interrupted)
+    assert main(["evaluate", "nosuch"]) == 130

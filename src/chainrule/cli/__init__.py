@@ -60,6 +60,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Errors are one line on standard error. `argv` are the words after the program's name, those of the process if None.
     """
+    try:
+        return _run(argv)
+    except KeyboardInterrupt:  # once more, while the first was told
+        return INTERRUPTED
+
+
+def _run(argv: Sequence[str] | None) -> int:
     from cyclopts import CycloptsError
 
     with contextlib.suppress(AttributeError, ValueError):  # replaced by a caller

@@ -95,8 +95,8 @@ def test_drawn_shapes(data: st.DataObject) -> None:
     x = rng.standard_normal((n, channels, h, w)).astype(np.float32)
     y = rng.standard_normal((n, *ours.network.output_shape)).astype(np.float32)
     (_, expected), (_, gradients) = ours.loss_and_gradients(x, y), got.loss_and_gradients(x, y)
-    for name in expected:
-        assert error(expected[name], gradients[name]) < 1e-5, name
+    # One scale for all of them: the gradient of a single bias is a sum that may cancel.
+    assert error(expected.flat, gradients.flat) < 1e-5
 
 
 @pytest.mark.usefixtures("_any_width")

@@ -47,7 +47,7 @@ EXAMPLES = """Examples:
 
 
 class StoppedAtOnce(KeyboardInterrupt):
-    """A second signal while training: what to say, and the exit status."""
+    """A signal that ended training, or the writing of its results, at once: what to say, and the exit status."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)

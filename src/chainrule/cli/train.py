@@ -175,7 +175,10 @@ def _how_to_go_on(folder: Path) -> str:
 
 
 class Interruption(Callback):
-    """Turns the first Ctrl-C, SIGTERM or closed terminal into a stop after the step; the second ends the program."""
+    """Turns the first Ctrl-C, SIGTERM or closed terminal into a stop after the step; the second ends the program.
+
+    So does the first where no step is to come any more (`waits` is False then): while results are written.
+    """
 
     every_step = False
     SIGNALS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))

@@ -6,13 +6,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROCESSES ?= 2
 
-.PHONY: demo test setup setup-test lint format docs bench reproduce reproduce-quick mutation fuzz torture bad-input memory sbom sanitize clean
+.PHONY: demo test explore setup setup-test lint format docs bench reproduce reproduce-quick mutation fuzz torture bad-input memory sbom sanitize clean
 
 demo: setup ## Set up, then train the default recipe on scikit-learn's digits.
 	$(BIN)/chainrule train digits-mlp
 
 test: setup-test ## Set up, then run every test.
 	$(BIN)/python -m pytest -n $(PROCESSES)
+
+explore: setup-test ## Run the tests with examples that were not drawn before.
+	$(BIN)/python -m pytest -n $(PROCESSES) --hypothesis-profile explore
 
 setup: $(VENV)/.user
 setup-test: $(VENV)/.test

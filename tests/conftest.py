@@ -1,4 +1,4 @@
-"""What every test shares: the folder of real data sets, and Hypothesis without time limits."""
+"""What every test shares: the folder of real data sets, and what Hypothesis draws."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # No test depends on the speed of the machine: neither on that of its examples nor on that of drawing them.
-settings.register_profile("chainrule", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("chainrule")
+settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# What passed once passes again: the same examples every time. `make explore` draws new ones.
+settings.register_profile("gate", settings.get_profile("explore"), derandomize=True, database=None)
+settings.load_profile("gate")
 
 # A job in the background of a script ignores Ctrl-C, and so would the programs that tests start and send one to.
 for _number in (signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
 
+import chainrule.cli.search as search_command
 from chainrule.cli import main
 from chainrule.recipes import load_recipe
 from chainrule.search import Plan
@@ -87,3 +89,15 @@ def test_the_example_of_the_record_is_a_recipe():
     recipe = load_recipe(Path(__file__).resolve().parents[2] / "examples" / "mnist-depth-batch.toml")
     plan = Plan(recipe)
     assert len([p for p in plan.places if not plan.is_confirmation(p)]) == 27
+
+
+def test_a_second_sigterm_ends_at_once_with_its_status(monkeypatch, capsys):
+    def twice(recipe, url, *, stopped, **options):
+        assert not stopped()
+        signal.raise_signal(signal.SIGTERM)
+        assert stopped()
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(search_command, "run_search", twice)
+    assert main([*GRID, "--quiet"]) == 143
+    assert capsys.readouterr().err == "error: interrupted\n"

@@ -117,6 +117,19 @@ def test_one_signal_ends_the_training_of_all(tmp_path, monkeypatch, capsys):
     assert len(json.loads(out)["members"]) == 1
 
 
+def test_a_second_sigterm_ends_at_once_with_its_status(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    from chainrule.report.progress import Progress
+
+    def terminate_twice(self, solver):
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(Progress, "on_step_end", terminate_twice)
+    assert main(["ensemble", "--train", "digits-mlp", "--members", "2", *SET]) == 143
+    assert capsys.readouterr().err.splitlines()[-1] == "error: interrupted"
+
+
 # -- snapshots ------------------------------------------------------------------------------------------------------
 
 

@@ -14,8 +14,8 @@ from cyclopts import App, Parameter
 from msgspec.structs import replace
 
 from chainrule.cli import OK
+from chainrule.cli.interruption import Interruption
 from chainrule.cli.options import Integer, Overrides, given
-from chainrule.cli.train import Interruption
 from chainrule.ensembles import ensemble_of, load_runs, parse_views, shared_test_part, train_members, train_snapshots
 from chainrule.errors import ConfigError
 from chainrule.files import write_atomically

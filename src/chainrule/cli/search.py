@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from chainrule.cli import FAILED
+from chainrule.cli.interruption import Interruption
 from chainrule.cli.options import Integer, Overrides, given
-from chainrule.cli.train import Interruption
 from chainrule.errors import ConfigError
 from chainrule.recipes import Recipe, apply_overrides, change, load_recipe
 from chainrule.recipes.recipe import to_plain

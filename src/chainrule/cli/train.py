@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import shlex
-import signal
 import sys
-import threading
 import time
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from chainrule.cli import OK, StoppedAtOnce
+from chainrule.cli import StoppedAtOnce
+from chainrule.cli.interruption import Interruption
 from chainrule.cli.options import Integer, Overrides, given
 from chainrule.errors import ChainruleError, CheckpointError, ConfigError, WriteError, require_number
 from chainrule.recipes import Recipe, apply_overrides, build, load_recipe
@@ -23,7 +21,6 @@ from chainrule.recipes.run import train as run_training
 from chainrule.report.metrics import ClassRow
 from chainrule.report.progress import Progress
 from chainrule.report.tables import class_rows_table, console
-from chainrule.solver import Callback, Solver
 
 DEFAULT = "digits-mlp"
 
@@ -133,7 +130,7 @@ def train(
                 prompt=interruption.happened,
             )
         except BaseException as error:
-            if interruption.raised or isinstance(error, KeyboardInterrupt):  # or what a library has made of it
+            if interruption.ended_by(error):
                 raise StoppedAtOnce(f"interrupted{_how_to_go_on(folder)}", interruption.status) from None
             if not isinstance(error, (WriteError, CheckpointError)):
                 raise
@@ -172,57 +169,6 @@ def _how_to_go_on(folder: Path) -> str:
     except ChainruleError:
         return ""
     return f"; to go on: chainrule train --resume {shlex.quote(str(folder))}"
-
-
-class Interruption(Callback):
-    """Turns the first Ctrl-C, SIGTERM or closed terminal into a stop after the step; the second ends the program.
-
-    So does the first where no step is to come any more (`waits` is False then): while results are written.
-    """
-
-    every_step = False
-    SIGNALS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
-
-    def __init__(self) -> None:
-        self.status = OK  # the exit status: 128 + the signal's number, as a shell has it
-        self.stopped = False  # whether training did, before it was done
-        self.waits = True  # for the end of a step; else the first signal ends the program
-        self.raised = False  # whether a signal has done so, as `KeyboardInterrupt`
-
-    @property
-    def happened(self) -> bool:
-        """Whether a signal came."""
-        return self.status != OK
-
-    def described(self) -> str:
-        """The status of a run that ended now, as its results have it: a signal after the last step stopped nothing."""
-        return "interrupted" if self.stopped else "finished"
-
-    def __enter__(self) -> None:
-        # Only the main thread may set signal handlers; elsewhere Ctrl-C keeps its usual meaning.
-        self._main = threading.current_thread() is threading.main_thread()
-        if self._main:
-            # What the caller has the program ignore (nohup, a job in the background) stays ignored.
-            heard = [number for number in self.SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-            self._before = {number: signal.signal(number, self._handle) for number in heard}
-
-    def __exit__(self, *exception: object) -> None:
-        if self._main:
-            for number, handler in self._before.items():
-                signal.signal(number, handler)
-
-    def on_step_end(self, solver: Solver) -> None:
-        """Stop if asked to."""
-        if self.happened:
-            solver.stop = solver.interrupted = self.stopped = True
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        again = self.happened
-        if not again:
-            self.status = 128 + number
-        if again or not self.waits:
-            self.raised = True
-            raise KeyboardInterrupt
 
 
 def _resolve(recipe: str | None, overrides: list[str], short: dict[str, Any]) -> Recipe:

@@ -19,11 +19,15 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-TESTS = ("tests/engines/test_native.py", "tests/engines/test_native_kernels.py")
+TESTS = [f"tests/engines/test_{name}.py" for name in ("native", "native_kernels", "native_edges", "winograd", "mixed")]
 # What each is good at: the first sees every kernel on every shape; races need several threads and real sizes.
 CHOICES = {
-    "address": ["-k", "networks or layer or rule or loss or steps or sizes or groups or convolutions or borders"],
-    "thread": ["-k", "networks or threads or steps"],
+    "address": [
+        "-k",
+        "networks or layer or rule or loss or steps or sizes or groups or convolutions or borders or pixel or rows or "
+        "product or shapes or reference",
+    ],
+    "thread": ["-k", "networks or threads or steps or many_rows"],
 }
 PRELOAD = {"address": ["libasan.so", "libubsan.so"], "thread": ["libtsan.so"]}
 OPTIONS = {

@@ -15,7 +15,7 @@ import pytest
 
 from chainrule import files
 from chainrule.errors import WriteError
-from chainrule.files import new_folder, remove_folder, remove_leftovers, sync_folder, write_atomically
+from chainrule.files import LOCK, locked, new_folder, remove_folder, remove_leftovers, sync_folder, write_atomically
 
 
 @pytest.fixture(name="at_once")
@@ -186,6 +186,40 @@ def test_folders_that_know_no_sync_are_not_an_error_and_a_fault_is(
         code = errno.EIO
         with pytest.raises(WriteError, match=r"f could not be written: the disk reports a fault"):
             write_atomically(tmp_path / "f", "text")
+
+
+def test_a_lock_is_held_by_one_and_waited_for(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    hold = (
+        f"from chainrule.files import locked\nwith locked({str(tmp_path / LOCK)!r}): print('held', flush=True); input()"
+    )
+    with subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout.readline() == b"held\n"
+        with locked(tmp_path / LOCK) as alone:
+            assert not alone
+        process.stdin.close()
+        with locked(tmp_path / LOCK, wait=True) as alone:
+            assert alone
+    with pytest.raises(WriteError, match=r"missing/.lock could not be written: "), locked(tmp_path / "missing" / LOCK):
+        pass
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EIO])
+def test_file_systems_without_locks_keep_nobody_out(code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def fails(handle: int, how: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", fails)
+    if code == errno.EIO:
+        with pytest.raises(WriteError, match=r"\.lock could not be locked: the disk reports"), locked(tmp_path / LOCK):
+            pass
+        return
+    with locked(tmp_path / LOCK) as alone:
+        assert alone
 
 
 def test_what_a_block_cannot_read_is_its_own_error(tmp_path: Path) -> None:

@@ -21,7 +21,11 @@ from chainrule.errors import WriteError
 
 _TEMPORARY = re.compile(r"^\.(?P<of>.+)\.[a-z0-9_]{8}(?P<old>\.old)?$")  # as `_beside` and `remove_folder` name them
 _LONGEST = 200  # bytes of a name that its temporary one repeats: most file systems end at 255
-_NO_FOLDER_SYNC = {errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.EOPNOTSUPP}  # some network file systems
+#: The file in a folder that stands for its lock.
+LOCK = ".lock"
+# What some network file systems answer.
+_NO_FOLDER_SYNC = {errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.EOPNOTSUPP}
+_NO_LOCKS = {errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 
 
 def write_atomically(path: str | Path, content: bytes | str) -> None:
@@ -182,22 +186,29 @@ def _remove_all(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(folder: str | Path) -> Iterator[bool]:
-    """Hold the folder's lock, which ends with the process; False where another process holds it."""
+def locked(path: str | Path, *, wait: bool = False) -> Iterator[bool]:
+    """Hold the lock that the file `path` stands for; False where another process holds it, unless it is waited for.
+
+    It ends with the process; the file stays, as to remove it would let a third process in. On systems and file systems
+    without such locks nobody is kept out.
+    """
     try:
         import fcntl
-    except ImportError:  # no such locks on this system
+    except ImportError:
         yield True
         return
-    with _told(Path(folder) / ".lock", "written"):
-        handle = os.open(Path(folder) / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    with _told(path, "written"):
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
+        held = True
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
-            yield False
-            return
-        yield True
+            held = False
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise WriteError.of(path, "locked", error) from error
+        yield held
     finally:
         os.close(handle)
 

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from chainrule.files import locked
+from chainrule.files import LOCK, locked
 from chainrule.recipes import build, change, load_recipe, to_toml
 from chainrule.recipes.run import load_run, train
 from chainrule.reproduce import runner
@@ -126,7 +126,7 @@ def test_it_waits_for_another_process_at_the_same_training(write_recipe, tmp_pat
     waits, sleep = threading.Event(), time.sleep
     monkeypatch.setattr(time, "sleep", lambda seconds: (waits.set(), sleep(0.01)))
     with ThreadPoolExecutor(1) as pool:
-        with locked(part) as alone:
+        with locked(part / LOCK) as alone:
             assert alone
             later = pool.submit(run_job, job.recipe, folder, "auto", {})
             assert waits.wait(300)
@@ -149,7 +149,7 @@ def test_a_process_whose_runner_is_gone_ends(write_recipe, tmp_path):
     folder = job.folder(tmp_path)
     part = tmp_path / f".part-auto-{folder.name}"
     part.mkdir()
-    with locked(part) as alone, subprocess.Popen(runner.WORKER, stdin=subprocess.PIPE, text=True) as process:
+    with locked(part / LOCK) as alone, subprocess.Popen(runner.WORKER, stdin=subprocess.PIPE, text=True) as process:
         assert alone  # and so it would wait for ever
         request = {"engine": "auto", "jobs": [{"recipe": to_toml(job.recipe), "folder": str(folder)}]}
         process.stdin.write(json.dumps(request) + "\n")
@@ -167,7 +167,7 @@ def test_ctrl_c_is_left_to_the_runner(write_recipe, tmp_path):
     part.mkdir()
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(runner.WORKER, **pipes) as process:
-        with locked(part) as alone:
+        with locked(part / LOCK) as alone:
             assert alone
             process.stdin.write(json.dumps({"engine": "auto", "jobs": request}) + "\n")
             process.stdin.flush()
@@ -185,7 +185,7 @@ def test_killed_it_goes_on_where_it_was(write_recipe, tmp_path):
     row, kept = make_row(path, seeds=3), tmp_path / "kept"
     last = kept / f".part-auto-{row.jobs[2].folder(kept).name}"
     last.mkdir(parents=True)
-    with locked(last):  # it cannot be done with all before it is killed, however fast it is
+    with locked(last / LOCK):  # it cannot be done with all before it is killed, however fast it is
         process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
         try:
             first = process.stderr.readline()

@@ -17,7 +17,8 @@ from typing import Any, BinaryIO
 from chainrule.data.catalog import load
 from chainrule.data.facts import Facts, RemoteFile, facts
 from chainrule.data.source import VARIABLE, Source, cache_folder
-from chainrule.errors import ConfigError, DataError
+from chainrule.errors import ConfigError, DataError, reason
+from chainrule.files import locked
 
 #: Called with the file's name, the bytes that have come so far, and the bytes of the whole file.
 Progress = Callable[[str, int, int], None]
@@ -61,7 +62,7 @@ def by_hand(known: Facts) -> str:
 
 def _fetch_file(name: str, file: RemoteFile, folder: Path, progress: Progress | None) -> None:
     """Download one file from the first of its addresses that gives the right content."""
-    with _lock(folder / f".{file.name}.lock"):
+    with locked(folder / f".{file.name}.lock", wait=True):
         reports = []
         for url in file.urls:
             try:
@@ -182,19 +183,6 @@ class _BrokenOffError(Exception):
 
 
 @contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """One process at a time; on systems without `flock` two of them would spoil and repeat each other's download."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    with open(path, "wb") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)  # let go when the file is closed; removing it would let a third one in
-        yield
-
-
-@contextlib.contextmanager
 def _silent(logger: Any) -> Iterator[None]:
     before = logger.level
     logger.setLevel("ERROR")
@@ -206,8 +194,8 @@ def _silent(logger: Any) -> Iterator[None]:
 
 def _reason(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
-        return f"{error.strerror}; free some space, what has come so far is kept"
-    return str(error.strerror if error.strerror is not None else error)
+        return f"{reason(error)}; free some space, what has come so far is kept"
+    return reason(error)
 
 
 def _words(error: Exception) -> str:

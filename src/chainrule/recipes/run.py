@@ -44,7 +44,7 @@ from chainrule.errors import (
     reason,
     unknown,
 )
-from chainrule.files import is_temporary, locked, make_folder, remove_folder, remove_leftovers, write_atomically
+from chainrule.files import LOCK, is_temporary, locked, make_folder, remove_folder, remove_leftovers, write_atomically
 from chainrule.network import Network
 from chainrule.recipes.experiment import Experiment, test_part
 from chainrule.recipes.provenance import compare, provenance
@@ -150,7 +150,7 @@ def train(
     in `folder` is whole then, and training can go on from it.
     """
     make_folder(folder / TRAINING)
-    with locked(folder / TRAINING) as alone:
+    with locked(folder / TRAINING / LOCK) as alone:
         if not alone:
             raise ConfigError(f"{folder} is in use: another process trains in it")
         remove_leftovers(folder, (RECIPE, HISTORY, PROVENANCE, CHECKPOINT, RESULTS, *FIGURES))
@@ -364,7 +364,7 @@ def _holds_something(folder: Path) -> bool:
     """Whether there is more in a folder than what a run leaves that is killed before it has written its recipe."""
     others = [p for p in folder.iterdir() if p.name != TRAINING and not is_temporary(p.name)]
     training = folder / TRAINING
-    return bool(others) or (training.exists() and any(p.name != ".lock" for p in training.iterdir()))
+    return bool(others) or (training.exists() and any(p.name != LOCK for p in training.iterdir()))
 
 
 def plain_json(value: Any) -> str:

@@ -26,7 +26,7 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.data import Source
 from chainrule.errors import ChainruleError, DivergenceError
-from chainrule.files import locked, write_atomically
+from chainrule.files import LOCK, locked, write_atomically
 from chainrule.recipes import Experiment, Recipe, build, parse_recipe
 from chainrule.recipes.experiment import open_source
 from chainrule.recipes.run import RESULTS, SUMMED, TRAINING, finish, plain_json, train
@@ -63,7 +63,7 @@ def run_job(recipe: Recipe, folder: Path, engine: str, sources: dict[str, Source
     while True:
         try:
             part.mkdir(parents=True, exist_ok=True)
-            with locked(part) as alone:
+            with locked(part / LOCK) as alone:
                 if alone and part.is_dir():  # what was locked may have been given its place since
                     return _run_alone(recipe, part, folder, engine, sources)
         except (ChainruleError, OSError) as error:
@@ -117,7 +117,7 @@ def _train(recipe: Recipe, folder: Path, engine: str, sources: dict[str, Source]
 def _put(part: Path, folder: Path) -> None:
     """Give a finished training its place; what lies there unfinished goes."""
     shutil.rmtree(folder, ignore_errors=True)
-    (part / ".lock").unlink(missing_ok=True)
+    (part / LOCK).unlink(missing_ok=True)
     os.replace(part, folder)
 
 

@@ -243,7 +243,8 @@ def test_damage_in_the_cache_is_mended(server):
 def test_a_folder_that_cannot_be_made(server, tmp_path, monkeypatch):
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    with pytest.raises(DataError, match=r"cannot be written to .*file/chainrule/mnist: a part of its path is a file, not a folder\. By hand: "):
+    said = r"cannot be written to .*file/chainrule/mnist: a part of its path is a file, not a folder\. By hand: "
+    with pytest.raises(DataError, match=said):
         fetch("mnist")
 
 

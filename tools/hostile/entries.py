@@ -26,6 +26,7 @@ INTERNAL_PACKAGES = {
     "chainrule.engines.native": "the plan's parts; the engine itself is offered by chainrule.engines",
     "chainrule.check.diagnosis": "offered by chainrule.check",
     "chainrule.check.diagnosis.hypotheses": "the list of known faults, called by the diagnosis alone",
+    "chainrule.check.diagnosis.kinds": "the list of kinds of layer, looked into by the diagnosis alone",
     "chainrule.lint.rules": "the list of lint rules, called by `lint` with a subject it built",
     "chainrule.grade.cases": "the list of what can be graded, called by `grade` alone",
     "chainrule.grade.inside": "runs in the limited child process, behind a protocol of its own; tests/grade",

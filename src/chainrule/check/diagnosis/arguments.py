@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.diagnosis.kinds import Kind, Labels, draw, draw_case, kind_named, kinds_for
+from chainrule.check.diagnosis.kinds import kind_named, kinds_for
+from chainrule.check.diagnosis.kinds.cases import Labels, draw, draw_case
+from chainrule.check.diagnosis.kinds.kind import Kind
 from chainrule.check.diagnosis.naming import ALIASES, base_name, owner_of, parameters_of, returned_names, roles_of
 from chainrule.check.diagnosis.objects import is_real
 from chainrule.check.diagnosis.subject import FunctionPair, LossFunction, Subject

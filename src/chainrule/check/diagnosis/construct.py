@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.check.diagnosis.arguments import Prepared
-from chainrule.check.diagnosis.kinds import KINDS, Kind, Labels, draw
+from chainrule.check.diagnosis.kinds import KINDS
+from chainrule.check.diagnosis.kinds.cases import Labels, draw
+from chainrule.check.diagnosis.kinds.kind import Kind
 from chainrule.check.diagnosis.naming import base_name, parameters_of
 from chainrule.check.diagnosis.objects import LayerSubject, Model, ObjectPair, is_real
 from chainrule.check.diagnosis.user_code import UserCodeError, call, fresh

@@ -20,7 +20,8 @@ def test_every_row_is_there_and_of_the_recipe_as_it_is(name):
     assert row["keys"] == [job.key for job in make_row(name, len(row["seeds"])).jobs], (
         f"{name} is not the recipe that the table is about: run `chainrule reproduce --all`"
     )
-    assert row["reached"] is not False or row["note"], f"{name} is not reached: its note must say why"
+    assert row["reached"] is not None, f"{name}: {row['status']}"
+    assert row["reached"] or row["note"], f"{name} is not reached: its note must say why"
 
 
 def test_the_exact_rows_are_exact():

@@ -72,9 +72,21 @@ def test_what_did_not_finish_is_not_judged():
     assert judged(reported, outcome("missing"))["reached"] is None
     assert judged(reported, outcome(test_accuracy=0.99), shortened=True)["reached"] is None
     failed = judged(reported, Outcome("failed", why="no memory"))
-    assert (failed["status"], failed["reached"], failed["failures"]) == ("failed", False, ["no memory"])
+    assert (failed["status"], failed["reached"], failed["failures"]) == ("failed", None, ["no memory"])
+    assert row_cells(failed)[0][7] == "failed"
     diverged = judged(reported, outcome("diverged"))
     assert (diverged["status"], diverged["reached"], diverged["ours"]) == ("diverged", False, None)
+    assert row_cells(diverged)[0][7] == "diverged"
+
+
+def test_our_test_accuracy_stands_beside_where_none_is_reported():
+    seeds = (outcome(val_accuracy=0.9, test_accuracy=a) for a in (0.86, 0.88))
+    found = judged({"val_accuracy": 0.8}, *seeds)
+    assert (found["figure"], found["ours"], found["status"]) == ("val_accuracy", 0.9, "reached")
+    beside = ["", "", "test accuracy", "", "0.8700 ± 0.0141", "", "0.0034", "not reported", "", ""]
+    assert row_cells(found)[1] == beside
+    assert len(judged({"val_accuracy": 0.8}, outcome(val_accuracy=0.9))["figures"]) == 1  # no test rows
+    assert len(judged({"test_accuracy": 0.8}, outcome(test_accuracy=0.9))["figures"]) == 1
 
 
 def study_row(path, first, second):
@@ -127,5 +139,5 @@ def test_the_cells_say_what_the_row_says():
     found = judged({"train_accuracy": 0.9, "test_accuracy": 0.9}, outcome(train_accuracy=0.5, test_accuracy=0.8971))
     lines = row_cells(found)
     assert [line[:3] for line in lines] == [["digits-mlp", "own", "train accuracy"], ["", "", "test accuracy"]]
-    assert lines[0][7] == "lower, does not decide"
+    assert lines[0][7] == "worse, does not decide"
     assert lines[1][3:8] == ["0.9", "0.8971", "-0.0029", "0.0030", "within error"]

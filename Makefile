@@ -76,6 +76,7 @@ memory: setup-test ## The predicted memory of every recipe beside what is measur
 	$(BIN)/python tools/memory.py
 
 sbom: setup-test ## The bill of materials of what is installed, docs/sbom.json.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'cyclonedx-bom>=7.0'
 	$(BIN)/python tools/sbom.py
 
 sanitize: setup-test ## The native engine under address, undefined-behaviour and thread sanitizers (minutes).

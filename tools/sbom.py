@@ -4,7 +4,7 @@
     python tools/sbom.py --from raw.json      of what cyclonedx-py said before
 
 `cyclonedx-py` describes the whole environment; kept are the declared runtime dependencies and what they need, with
-versions and licences. Extras and the tools of development are left out. Needs the extra `sbom`.
+versions and licences. Extras and the tools of development are left out. `make sbom` installs cyclonedx-py first.
 """
 
 from __future__ import annotations

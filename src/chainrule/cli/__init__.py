@@ -55,8 +55,8 @@ class StoppedAtOnce(KeyboardInterrupt):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit status: 0, 1 (part of the work failed), 2 (an error),
-    130 (Ctrl-C), 143 (SIGTERM while training).
+    """Run the command line and return the exit status: 0, 1 (part of the work failed), 2 (an error), 130 (Ctrl-C),
+    129 and 143 (a closed terminal and SIGTERM while training).
 
     Errors are one line on standard error. `argv` are the words after the program's name, those of the process if None.
     """

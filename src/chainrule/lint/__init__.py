@@ -14,6 +14,8 @@ warning makes them worse, most likely; a note is worth knowing. A recipe can say
     ignore = ["class-imbalance"]
     reason = "Accuracy over all rows is what is asked for."
 
+On the command line `--ignore class-imbalance` says so for once; it may be repeated.
+
 What was found in planted faults, in the shipped recipes and in shuffled labels: docs/results/lint.md.
 """
 

@@ -100,4 +100,5 @@ def test_a_second_sigterm_ends_at_once_with_its_status(monkeypatch, capsys):
 
     monkeypatch.setattr(search_command, "run_search", twice)
     assert main([*GRID, "--quiet"]) == 143
-    assert capsys.readouterr().err == "error: interrupted\n"
+    said = "error: interrupted: the trials that ended are kept; the same command goes on\n"
+    assert capsys.readouterr().err == said

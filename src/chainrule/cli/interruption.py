@@ -14,13 +14,14 @@ class Interruption(Callback):
     """Turns the first Ctrl-C, SIGTERM or closed terminal into a stop after the step; the second ends the program.
 
     So does the first where no step is to come any more (`waits` is False then): while results are written. A context
-    manager: the end of the program leaves the block as `StoppedAtOnce`, with the status of the signal.
+    manager: the end of the program leaves the block as `StoppedAtOnce`, with `words` and the status of the signal.
     """
 
     every_step = False
     SIGNALS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 
-    def __init__(self) -> None:
+    def __init__(self, words: str = "interrupted") -> None:
+        self.words = words
         self.status = OK  # the exit status: 128 + the signal's number, as a shell has it
         self.stopped = False  # whether training did, before it was done
         self.waits = True  # for the end of a step; else the first signal ends the program
@@ -48,7 +49,7 @@ class Interruption(Callback):
             for number, handler in self._before.items():
                 signal.signal(number, handler)
         if error is not None and self.ended_by(error) and not isinstance(error, StoppedAtOnce):
-            raise StoppedAtOnce("interrupted", self.status) from None
+            raise StoppedAtOnce(self.words, self.status) from None
 
     def ended_by(self, error: BaseException) -> bool:
         """Whether `error` is a signal's, or what a library has made of one."""

@@ -116,7 +116,8 @@ def search(
     plan = Plan(chosen)
     folder = Path("searches") / (chosen.name if study is None else study) if out is None else out
     url = f"sqlite:///{folder / 'study.db'}" if storage is None else storage
-    interruption, started = Interruption(), time.perf_counter()
+    interruption = Interruption("interrupted: the trials that ended are kept; the same command goes on")
+    started = time.perf_counter()
     if not quiet:
         where = folder if storage is None else "the database"
         print(f"{len(plan.places)} trials over {', '.join(plan.spaces)}; study in {where}", file=sys.stderr)

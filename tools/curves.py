@@ -22,9 +22,10 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.data import Source
 from chainrule.files import write_atomically
 from chainrule.recipes import Recipe, build, change, load_recipe
-from chainrule.recipes.experiment import Experiment
+from chainrule.recipes.experiment import Experiment, open_source
 from chainrule.recipes.reading import list_recipes
 from chainrule.solver import Callback, Solver
 
@@ -61,11 +62,11 @@ def run(experiment: Experiment, engine: str, steps: int | None) -> Curve:
     return Curve(np.array(solver.loss_history), scores, time.perf_counter() - started)
 
 
-def fresh(recipe: Recipe, epochs: int | None = None) -> Experiment:
+def fresh(recipe: Recipe, source: Source, epochs: int | None = None) -> Experiment:
     """The recipe's experiment with its first weights."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of recipes that repeat a flaw of their source
-        experiment = build(recipe)
+        experiment = build(recipe, source)
     if epochs is not None:
         experiment.solver_options["num_epochs"] = epochs
     return experiment
@@ -74,17 +75,21 @@ def fresh(recipe: Recipe, epochs: int | None = None) -> Experiment:
 def row(name: str, seconds: float) -> dict[str, Any]:
     """Compare one recipe."""
     recipe = load_recipe(name)
-    exact = run(fresh(change(recipe, {"dtype": "float64"})), "reference", FIRST).losses
-    reference, native = (run(fresh(recipe), engine, FIRST) for engine in ("reference", "native"))
+    source = open_source(recipe)
+    exact = run(fresh(change(recipe, {"dtype": "float64"}), source), "reference", FIRST).losses
+    reference, native = (run(fresh(recipe, source), engine, FIRST) for engine in ("reference", "native"))
     a_step = reference.seconds / FIRST  # the data were loaded before
     scale = np.maximum(np.abs(exact), 1e-3)
     first = [float(np.max(np.abs(curve.losses - exact) / scale)) for curve in (reference, native)]
     out: dict[str, Any] = {"name": name, "first": first}
-    experiment = fresh(recipe)
+    experiment = fresh(recipe, source)
     per_epoch = experiment.solver().batches.steps_per_epoch
     epochs = min(int(seconds / (a_step * per_epoch)), recipe.train.epochs)
     if epochs >= 1:
-        one, two = run(fresh(recipe, epochs), "reference", None), run(fresh(recipe, epochs), "native", None)
+        one, two = (
+            run(fresh(recipe, source, epochs), "reference", None),
+            run(fresh(recipe, source, epochs), "native", None),
+        )
         rows = len(experiment.splits.val) if experiment.splits.val is not None else 0
         p = one.scores[-1]
         out |= {

@@ -21,7 +21,7 @@ class Interruption(Callback):
     SIGNALS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 
     def __init__(self, words: str = "interrupted") -> None:
-        self.words = words
+        self.words = words  # what is said where the program ends at once
         self.status = OK  # the exit status: 128 + the signal's number, as a shell has it
         self.stopped = False  # whether training did, before it was done
         self.waits = True  # for the end of a step; else the first signal ends the program
@@ -48,7 +48,7 @@ class Interruption(Callback):
         if self._main:
             for number, handler in self._before.items():
                 signal.signal(number, handler)
-        if error is not None and self.ended_by(error) and not isinstance(error, StoppedAtOnce):
+        if error is not None and self.ended_by(error):
             raise StoppedAtOnce(self.words, self.status) from None
 
     def ended_by(self, error: BaseException) -> bool:

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from chainrule.cli import StoppedAtOnce
 from chainrule.cli.interruption import Interruption
 from chainrule.cli.options import Integer, Overrides, given
 from chainrule.errors import ChainruleError, CheckpointError, ConfigError, WriteError, require_number
@@ -78,7 +77,8 @@ def train(
     engine
         What runs the network.
     checkpoint_seconds
-        Write a checkpoint whenever so many seconds have passed since the last; 0 for one after every step.
+        Write a checkpoint whenever so many seconds have passed since the last; 0 for one as often as training looks
+        up, every few hundredths of a second.
     keep
         How many of the last checkpoints to keep, after training too; short for --set train.keep_checkpoints=K.
         The best weights are kept in any case.
@@ -131,7 +131,8 @@ def train(
             )
         except BaseException as error:
             if interruption.ended_by(error):
-                raise StoppedAtOnce(f"interrupted{_how_to_go_on(folder)}", interruption.status) from None
+                interruption.words += _how_to_go_on(folder)
+                raise
             if not isinstance(error, (WriteError, CheckpointError)):
                 raise
             unwritten = isinstance(error, WriteError) or isinstance(error.__cause__, OSError)

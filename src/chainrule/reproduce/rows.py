@@ -38,7 +38,8 @@ def row_dict(row: Row, outcomes: Outcomes, *, shortened: bool) -> dict[str, Any]
     shown = _shown(row, outcomes)
     figures = [] if shown is None else [_figure(f, r, group, outcomes) for group in shown for f, r in group[1].items()]
     if isinstance(declared, Recipe) and not any(f["name"].startswith("test") for f in figures):
-        figures += [f for f in [_beside(list(row.jobs), outcomes)] if f["ours"] is not None]
+        beside = _figure("test_accuracy", None, ("", {}, list(row.jobs)), outcomes)
+        figures += [beside] if beside["ours"] is not None else []
     claims = [_claim(claim, declared, row, outcomes) for claim in getattr(declared, "claims", [])]
     deciding = [f for f in figures if f["decides"]]
     states = [outcomes[job.key].state for job in row.jobs]
@@ -111,13 +112,16 @@ def reported_figures(reported: Reported) -> dict[str, float]:
     return {name: value for name, value in msgspec.to_builtins(reported).items() if value is not None}
 
 
-def _figure(name: str, reported: float, group: Group, outcomes: Outcomes) -> dict[str, Any]:
+def _figure(name: str, reported: float | None, group: Group, outcomes: Outcomes) -> dict[str, Any]:
     variant, all_reported, jobs = group
     values = [v for v in (outcomes[job.key].figure(name) for job in jobs) if math.isfinite(v)]
     ours, error = mean(values), mean([outcomes[job.key].sampling_error(name) for job in jobs])
     part = name.partition("_")[0]
-    above = reported - ours if name.endswith("loss") else ours - reported  # what we are better by
-    if not values:
+    difference = math.nan if reported is None else ours - reported
+    above = -difference if name.endswith("loss") else difference  # what we are better by
+    if reported is None:
+        verdict = UNREPORTED
+    elif not values:
         verdict = MISSED
     elif above >= -TOLERANCE:
         verdict = REACHED
@@ -130,28 +134,10 @@ def _figure(name: str, reported: float, group: Group, outcomes: Outcomes) -> dic
         "reported": reported,
         "ours": _or_none(ours),
         "std": deviation(values),
-        "difference": _or_none(ours - reported),
+        "difference": _or_none(difference),
         "sampling_error": _or_none(error),
         "verdict": verdict,
-        "decides": part == next(p for p in ("test", "val", "train") if p in parts),
-    }
-
-
-def _beside(jobs: Sequence[Job], outcomes: Outcomes) -> dict[str, Any]:
-    """Our accuracy on the test rows, of which nothing is reported."""
-    name = "test_accuracy"
-    values = [v for v in (outcomes[job.key].figure(name) for job in jobs) if math.isfinite(v)]
-    error = mean([outcomes[job.key].sampling_error(name) for job in jobs])
-    return {
-        "name": name,
-        "variant": "",
-        "reported": None,
-        "ours": _or_none(mean(values)),
-        "std": deviation(values),
-        "difference": None,
-        "sampling_error": _or_none(error),
-        "verdict": UNREPORTED,
-        "decides": False,
+        "decides": reported is not None and part == next(p for p in ("test", "val", "train") if p in parts),
     }
 
 
